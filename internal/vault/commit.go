@@ -1,0 +1,312 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+)
+
+// Draft is what a session's work becomes: the point without what the vault
+// itself adds (id, number, previous, packs).
+type Draft struct {
+	Source      SourceID
+	Root        Digest
+	Started     Stamp
+	Received    Stamp
+	RetainUntil *Stamp
+	Term        Term
+	Complete    bool
+	Trial       bool
+	Size        int64
+	Entries     int64
+	Body        Body
+	// LockUntil is when the locks of the point and its packs end; it counts
+	// only in a session that locks.
+	LockUntil Stamp
+	// Hints are stored beside the point for the next run; may be nil.
+	Hints *Hints
+}
+
+type intentClear struct {
+	Vault  ID          `cbor:"1,keyasint"`
+	Point  PointID     `cbor:"2,keyasint"`
+	At     Stamp       `cbor:"3,keyasint"`
+	Object string      `cbor:"4,keyasint"`
+	Digest Digest      `cbor:"5,keyasint"`
+	Lock   *intentLock `cbor:"6,keyasint,omitempty"`
+	Body   Digest      `cbor:"7,keyasint"`
+}
+
+type intentLock struct {
+	Mode  string `cbor:"1,keyasint"`
+	Until Stamp  `cbor:"2,keyasint"`
+}
+
+// Flush sends everything collected to the store and waits until all packs are
+// durable. Nothing can be stored in the session afterwards. The statistics
+// are final when it returns.
+func (s *Session) Flush(ctx context.Context) error {
+	if s.closed.Load() {
+		return s.Err()
+	}
+	for _, f := range s.framers {
+		if err := f.flush(ctx); err != nil {
+			s.Abort()
+			return err
+		}
+	}
+	s.closed.Store(true)
+	close(s.frames)
+	s.coding.Wait()
+	s.data.flush()
+	s.tree.flush()
+	err := s.work.Wait()
+	s.cancel()
+	if err != nil {
+		s.v.forgetPacks()
+	}
+	return err
+}
+
+// Commit makes the point, in the order that leaves every earlier point whole
+// wherever it stops (section 14). The point is durable when it returns nil.
+func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, error) {
+	if err := g.Require(access.BackupRun); err != nil {
+		s.Abort()
+		return Point{}, err
+	}
+	if err := s.Flush(ctx); err != nil {
+		return Point{}, err
+	}
+	v := s.v
+	defer v.forgetPacks()
+	if s.builder.Packs() > 0 {
+		if _, err := v.putSegment(ctx, s.builder.Segment(), s.provisionalLock()); err != nil {
+			return Point{}, err
+		}
+	}
+	if err := v.CheckOwner(ctx); err != nil {
+		return Point{}, err
+	}
+	p, object, err := s.buildPoint(ctx, d)
+	if err != nil {
+		return Point{}, err
+	}
+	if d.Hints != nil {
+		if err := v.putHints(ctx, p.Envelope, d.Hints, s.provisionalLock()); err != nil {
+			return Point{}, err
+		}
+	}
+	lock := blob.Lock{}
+	if s.opts.Lock != blob.NoLock {
+		lock = blob.Lock{Mode: s.opts.Lock, Until: d.LockUntil.Time()}
+	}
+	if err := v.putIntent(ctx, p, object, lock); err != nil {
+		return Point{}, err
+	}
+	return p, v.finishCommit(ctx, g, p, object, lock)
+}
+
+func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error) {
+	v := s.v
+	last, err := v.LastPoint(ctx, d.Source)
+	if err != nil && !errkind.Is(err, errkind.NotFound) {
+		return Point{}, nil, err
+	}
+	plain, err := canon.Marshal(d.Body)
+	if err != nil {
+		return Point{}, nil, err
+	}
+	body, err := v.box(canon.Point, plain)
+	if err != nil {
+		return Point{}, nil, err
+	}
+	e := Envelope{
+		Vault: v.header.Vault, ID: PointID(newULID(d.Received.Time())), Source: d.Source, Number: last.Envelope.Number + 1,
+		Started: d.Started, Received: d.Received, RetainUntil: d.RetainUntil, Term: d.Term, Root: d.Root, BodyDigest: sha256.Sum256(body),
+		Packs: PackList{Names: s.neededNames()}, Complete: d.Complete, Session: s.id, Trial: d.Trial, Size: d.Size, Entries: d.Entries,
+	}
+	if e.Number > 1 {
+		e.Previous = last.Digest[:]
+	}
+	clear, err := canon.Marshal(e)
+	if err != nil {
+		return Point{}, nil, err
+	}
+	object, err := canon.Sign(canon.Point, clear, body, v.ring.SigningKey())
+	if err != nil {
+		return Point{}, nil, err
+	}
+	return Point{Envelope: e, Body: d.Body, Object: pointObject(e.Source, e.Number), Digest: sha256.Sum256(object)}, object, nil
+}
+
+func (s *Session) neededNames() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]pack.Name, 0, len(s.needed))
+	for n := range s.needed {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b pack.Name) int { return bytes.Compare(a[:], b[:]) })
+	out := make([]byte, 0, 32*len(names))
+	for _, n := range names {
+		out = append(out, n[:]...)
+	}
+	return out
+}
+
+// LastPoint gives the newest point of a source, errkind.NotFound if it has none.
+func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
+	refs, err := v.listPoints(ctx, pointPrefix+source.String()+"/")
+	if err != nil {
+		return Point{}, err
+	}
+	if len(refs) == 0 {
+		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
+	}
+	return v.ReadPoint(ctx, refs[len(refs)-1].Object)
+}
+
+func (v *Vault) putIntent(ctx context.Context, p Point, object []byte, lock blob.Lock) error {
+	body, err := v.box(canon.Intent, object)
+	if err != nil {
+		return err
+	}
+	c := intentClear{Vault: v.header.Vault, Point: p.Envelope.ID, At: StampOf(v.opts.Now()), Object: p.Object, Digest: p.Digest, Body: sha256.Sum256(body)}
+	if lock.Mode != blob.NoLock {
+		c.Lock = &intentLock{Mode: string(lock.Mode), Until: StampOf(lock.Until)}
+	}
+	clear, err := canon.Marshal(c)
+	if err != nil {
+		return err
+	}
+	data, err := canon.Sign(canon.Intent, clear, body, v.ring.SigningKey())
+	if err != nil {
+		return err
+	}
+	_, err = v.bucket.Put(ctx, p.Object+intentSuffix, data, blob.PutOptions{Lock: lock})
+	if errkind.Is(err, errkind.Exists) {
+		return errkind.New(errkind.Busy, "point %d of this source was just committed by somebody else: run the backup again", p.Envelope.Number)
+	}
+	return err
+}
+
+func (v *Vault) readIntent(ctx context.Context, name string) (intentClear, []byte, error) {
+	var c intentClear
+	signed, err := v.readSigned(ctx, canon.Intent, name, &c)
+	if err != nil {
+		return c, nil, err
+	}
+	if c.Vault != v.header.Vault || c.Object+intentSuffix != name || sha256.Sum256(signed.Body) != c.Body {
+		return c, nil, errkind.New(errkind.Damaged, "intent %q is not what its name or signature says", name)
+	}
+	z := v.zippers.Get()
+	defer v.zippers.Put(z)
+	object, err := seal.Unbox(canon.Intent, v.header.Vault, signed.Body, v.ring, z)
+	if err == nil && sha256.Sum256(object) != c.Digest {
+		err = errkind.New(errkind.Damaged, "the point in it is not the one announced")
+	}
+	if err != nil {
+		return c, nil, errkind.Wrap(errkind.Of(err), err, "intent %q", name)
+	}
+	return c, object, nil
+}
+
+// finishCommit takes the locks and writes the point; it may be repeated.
+func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, lock blob.Lock) error {
+	if lock.Mode != blob.NoLock {
+		packs, err := v.PackObjects(ctx, p.Envelope)
+		if err != nil {
+			return err
+		}
+		for _, name := range packs {
+			if err := v.raiseLock(ctx, g, name, lock); err != nil {
+				return fmt.Errorf("lock what point %s needs: %w", p.Envelope.ID, err)
+			}
+		}
+	}
+	_, err := v.bucket.Put(ctx, p.Object, object, blob.PutOptions{Lock: lock})
+	if errkind.Is(err, errkind.Exists) {
+		stored, readErr := v.bucket.ReadAll(ctx, p.Object, smallObjectLimit)
+		if readErr == nil && bytes.Equal(stored, object) {
+			return nil // an earlier attempt came this far
+		}
+		return errkind.New(errkind.Damaged, "object %q is there already and is not the point of its intent", p.Object)
+	}
+	return err
+}
+
+// raiseLock raises a lock only where it is short.
+func (v *Vault) raiseLock(ctx context.Context, g access.Grant, name string, lock blob.Lock) error {
+	info, err := v.bucket.Stat(ctx, name)
+	if err != nil {
+		return err
+	}
+	if info.Lock.Mode == lock.Mode && !info.Lock.Until.Before(lock.Until) || info.Lock.Mode == blob.Compliance && lock.Mode == blob.Governance {
+		return nil
+	}
+	return v.bucket.SetLock(ctx, g, name, lock)
+}
+
+// finishCommits finishes the points whose intent was written before a crash
+// and gives their object names. An intent that is damaged is left alone.
+func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, error) {
+	points := map[string]bool{}
+	var intents []string
+	err := v.bucket.List(ctx, pointPrefix, func(i blob.Info) error {
+		if _, _, intent, ok := parsePointObject(i.Name); !ok {
+			return nil
+		} else if intent {
+			intents = append(intents, i.Name)
+		} else {
+			points[i.Name] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var finished []string
+	for _, name := range intents {
+		object := strings.TrimSuffix(name, intentSuffix)
+		if points[object] {
+			continue
+		}
+		err := v.finishIntent(ctx, g, name)
+		if errkind.Is(err, errkind.Damaged) {
+			v.warn("%v", err)
+			continue
+		}
+		if err != nil {
+			return finished, err
+		}
+		finished = append(finished, object)
+	}
+	return finished, nil
+}
+
+func (v *Vault) finishIntent(ctx context.Context, g access.Grant, name string) error {
+	c, object, err := v.readIntent(ctx, name)
+	if err != nil {
+		return err
+	}
+	p, err := v.parsePoint(ctx, c.Object, object)
+	if err != nil {
+		return err
+	}
+	lock := blob.Lock{}
+	if c.Lock != nil {
+		lock = blob.Lock{Mode: blob.Mode(c.Lock.Mode), Until: c.Lock.Until.Time()}
+	}
+	return v.finishCommit(ctx, g, p, object, lock)
+}

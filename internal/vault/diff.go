@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+)
+
+// Change is one difference between two points: Before or After is nil where
+// the path is only in one of them.
+type Change struct {
+	Path          string
+	Before, After *Entry
+}
+
+// Diff calls fn for every path that differs between two roots, in order of the
+// walk. Equal subtrees are not read: the time is proportional to the change.
+// Directories of which only the contents differ are not reported themselves.
+func (r *Reader) Diff(ctx context.Context, before, after Digest, fn func(Change) error) error {
+	if before == after {
+		return nil
+	}
+	a, err := r.Root(ctx, before)
+	if err != nil {
+		return err
+	}
+	b, err := r.Root(ctx, after)
+	if err != nil {
+		return err
+	}
+	return r.diffEntry(ctx, "", &a, &b, fn)
+}
+
+func (r *Reader) diffEntry(ctx context.Context, path string, a, b *Entry, fn func(Change) error) error {
+	if !sameEntry(a, b) {
+		if err := fn(Change{Path: path, Before: a, After: b}); err != nil {
+			return err
+		}
+	}
+	ta, tb := treeOf(a), treeOf(b)
+	if ta == nil && tb == nil || ta != nil && tb != nil && *ta == *tb {
+		return nil
+	}
+	left, err := r.entries(ctx, ta)
+	if err != nil {
+		return err
+	}
+	right, err := r.entries(ctx, tb)
+	if err != nil {
+		return err
+	}
+	for len(left) > 0 || len(right) > 0 {
+		var x, y *Entry
+		switch c := compareHeads(left, right); {
+		case c < 0:
+			x, left = &left[0], left[1:]
+		case c > 0:
+			y, right = &right[0], right[1:]
+		default:
+			x, y, left, right = &left[0], &right[0], left[1:], right[1:]
+		}
+		name := nameOf(x, y)
+		if err := r.diffEntry(ctx, join(path, name), x, y, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nameOf(x, y *Entry) []byte {
+	if x != nil {
+		return x.Name
+	}
+	return y.Name
+}
+
+func compareHeads(left, right []Entry) int {
+	switch {
+	case len(left) == 0:
+		return 1
+	case len(right) == 0:
+		return -1
+	default:
+		return bytes.Compare(left[0].Name, right[0].Name)
+	}
+}
+
+func treeOf(e *Entry) *Digest {
+	if e == nil {
+		return nil
+	}
+	return e.Tree
+}
+
+func (r *Reader) entries(ctx context.Context, d *Digest) ([]Entry, error) {
+	if d == nil {
+		return nil, nil
+	}
+	var out []Entry
+	err := r.ReadDir(ctx, *d, nil, func(e Entry) error {
+		out = append(out, e)
+		return nil
+	})
+	return out, err
+}
+
+// sameEntry compares all but what lies below a directory.
+func sameEntry(a, b *Entry) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	x, y := *a, *b
+	x.Tree, y.Tree = nil, nil
+	if x.Kind == Dir && y.Kind == Dir {
+		x.MTime, y.MTime = Stamp{}, Stamp{} // changes whenever something inside does
+	}
+	ex, errX := marshalEntry(x)
+	ey, errY := marshalEntry(y)
+	return errX == nil && errY == nil && bytes.Equal(ex, ey)
+}

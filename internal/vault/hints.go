@@ -1,0 +1,131 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+)
+
+// Hints hold what a file system says of files beyond what trees keep (ctime
+// and inode), so that the next run knows unchanged ones (section 10). They are
+// derived: without them files are read again. One goroutine at a time adds.
+type Hints struct {
+	data   []byte
+	sorted bool
+}
+
+const hintSize = 40
+
+// Add notes one file by its path relative to the root.
+func (h *Hints) Add(path string, ctime Stamp, inode uint64) {
+	key := hintKey(path)
+	h.data = append(h.data, key[:]...)
+	h.data = binary.BigEndian.AppendUint64(h.data, uint64(ctime.Sec))
+	h.data = binary.BigEndian.AppendUint32(h.data, ctime.Nsec)
+	h.data = binary.BigEndian.AppendUint64(h.data, inode)
+	h.data = binary.BigEndian.AppendUint32(h.data, 0)
+	h.sorted = false
+}
+
+func hintKey(path string) [16]byte {
+	sum := sha256.Sum256([]byte(path))
+	return [16]byte(sum[:16])
+}
+
+// Len is the number of files noted.
+func (h *Hints) Len() int { return len(h.data) / hintSize }
+
+// Lookup finds a file's hint.
+func (h *Hints) Lookup(path string) (ctime Stamp, inode uint64, ok bool) {
+	if h == nil {
+		return Stamp{}, 0, false
+	}
+	h.sort()
+	key := hintKey(path)
+	s := hintSorter(h.data)
+	i := sort.Search(s.Len(), func(i int) bool { return bytes.Compare(s.at(i)[:16], key[:]) >= 0 })
+	if i == s.Len() || !bytes.Equal(s.at(i)[:16], key[:]) {
+		return Stamp{}, 0, false
+	}
+	r := s.at(i)
+	return Stamp{Sec: int64(binary.BigEndian.Uint64(r[16:])), Nsec: binary.BigEndian.Uint32(r[24:])}, binary.BigEndian.Uint64(r[28:]), true
+}
+
+func (h *Hints) sort() {
+	if !h.sorted {
+		sort.Sort(hintSorter(h.data))
+		h.sorted = true
+	}
+}
+
+type hintSorter []byte
+
+func (s hintSorter) Len() int           { return len(s) / hintSize }
+func (s hintSorter) at(i int) []byte    { return s[i*hintSize : (i+1)*hintSize] }
+func (s hintSorter) Less(i, j int) bool { return bytes.Compare(s.at(i), s.at(j)) < 0 }
+func (s hintSorter) Swap(i, j int) {
+	var t [hintSize]byte
+	copy(t[:], s.at(i))
+	copy(s.at(i), s.at(j))
+	copy(s.at(j), t[:])
+}
+
+func hintObject(source SourceID, number uint64) string {
+	return fmt.Sprintf("index/hint-%s-%010d", source, number)
+}
+
+func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lock) error {
+	h.sort()
+	key, err := v.ring.SessionKey(v.ring.Current, e.Session)
+	if err != nil {
+		return err
+	}
+	z := v.zippers.Get()
+	defer v.zippers.Put(z)
+	data := append(binary.BigEndian.AppendUint64(nil, uint64(h.Len())), h.data...)
+	sealer := seal.New(canon.Hint, v.header.Vault, v.ring.Current, e.Session, key)
+	object := seal.Stream(canon.Hint, v.header.Vault, sealer, z, data)
+	_, err = v.bucket.Put(ctx, hintObject(e.Source, e.Number), object, blob.PutOptions{Lock: lock})
+	if errkind.Is(err, errkind.Exists) {
+		return nil // left by a run that died before its intent; readers check files against it all the same
+	}
+	return err
+}
+
+// ReadHints reads the hints stored with a point: errkind.NotFound or Damaged
+// when there are none to use.
+func (v *Vault) ReadHints(ctx context.Context, source SourceID, number uint64) (*Hints, error) {
+	name := hintObject(source, number)
+	object, err := v.bucket.ReadAll(ctx, name, 4<<30)
+	if err != nil {
+		return nil, err
+	}
+	return v.parseHints(name, object)
+}
+
+func (v *Vault) parseHints(name string, object []byte) (*Hints, error) {
+	z := v.zippers.Get()
+	defer v.zippers.Put(z)
+	data, err := seal.Unstream(canon.Hint, v.header.Vault, object, v.ring, z)
+	if err != nil {
+		return nil, errkind.Wrap(errkind.Of(err), err, "hints %q", name)
+	}
+	return decodeHints(data)
+}
+
+func decodeHints(data []byte) (*Hints, error) {
+	if len(data) < 8 || (len(data)-8)%hintSize != 0 || binary.BigEndian.Uint64(data) != uint64((len(data)-8)/hintSize) {
+		return nil, errkind.New(errkind.Damaged, "hints do not have the length they announce")
+	}
+	h := &Hints{data: data[8:]}
+	h.sort()
+	return h, nil
+}

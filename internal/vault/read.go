@@ -1,0 +1,334 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
+)
+
+// Reader reads points. It keeps a bounded cache of opened frames and may be
+// used from many goroutines.
+type Reader struct {
+	v   *Vault
+	set *packSet
+
+	mu    sync.Mutex // guards cache, order
+	cache map[frameKey][]byte
+	order []frameKey
+	held  int
+	heads map[pack.Name]*seal.Sealer
+}
+
+type frameKey struct {
+	pack  pack.Name
+	frame uint32
+}
+
+// cacheRoom bounds the opened frames a reader keeps, in bytes.
+const cacheRoom = 16 << 20
+
+// NewReader makes a reader over the vault as it is now.
+func (v *Vault) NewReader(ctx context.Context) (*Reader, error) {
+	set, err := v.loadPacks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.newReader(set), nil
+}
+
+func (v *Vault) newReader(set *packSet) *Reader {
+	return &Reader{v: v, set: set, cache: map[frameKey][]byte{}, heads: map[pack.Name]*seal.Sealer{}}
+}
+
+// node reads a tree node for a session.
+func (v *Vault) node(ctx context.Context, set *packSet, d Digest) ([]byte, error) {
+	return v.newReader(set).Node(ctx, d)
+}
+
+// Node reads a tree node.
+func (r *Reader) Node(ctx context.Context, d Digest) ([]byte, error) {
+	return r.chunk(ctx, seal.TreeChunk, d)
+}
+
+// Chunk reads a chunk of data.
+func (r *Reader) Chunk(ctx context.Context, d Digest) ([]byte, error) {
+	return r.chunk(ctx, seal.DataChunk, d)
+}
+
+// chunk tries all places of a chunk until one gives the right bytes.
+func (r *Reader) chunk(ctx context.Context, kind seal.ChunkKind, d Digest) ([]byte, error) {
+	places := r.set.places(index.ID(r.v.domain.ChunkID(kind, d)))
+	if len(places) == 0 {
+		return nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", d)
+	}
+	var err error
+	for _, p := range places {
+		var plain []byte
+		if plain, err = r.frame(ctx, p.Pack, p.Frame); err != nil {
+			if ctx.Err() != nil || errkind.Is(err, errkind.Unavailable) {
+				return nil, err
+			}
+			continue
+		}
+		if plain, err = cutPlace(plain, p, d); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, errkind.Wrap(errkind.Damaged, err, "chunk %s", d)
+}
+
+func cutPlace(plain []byte, p index.Place, d Digest) ([]byte, error) {
+	from, to := uint64(p.Offset), uint64(p.Offset)+uint64(p.Length)
+	if to > uint64(len(plain)) || tree.DigestOf(plain[from:to]) != d {
+		return nil, errkind.New(errkind.Damaged, "pack %s frame %d does not hold chunk %s where the index says", p.Pack.Name, p.Frame, d)
+	}
+	return plain[from:to], nil
+}
+
+// frame opens one frame, from the cache where it can.
+func (r *Reader) frame(ctx context.Context, p *index.Pack, number uint32) ([]byte, error) {
+	key := frameKey{p.Name, number}
+	r.mu.Lock()
+	plain, ok := r.cache[key]
+	r.mu.Unlock()
+	if ok {
+		return plain, nil
+	}
+	span := p.Frames[number]
+	sealed, err := r.v.readRange(ctx, pack.Object(p.Kind, p.Name), int64(span.Offset), int64(span.Offset)+int64(span.Sealed))
+	if err != nil {
+		return nil, err
+	}
+	z := r.v.zippers.Get()
+	defer r.v.zippers.Put(z)
+	if plain, err = r.openFrame(ctx, z, p, number, sealed, nil, nil); err != nil {
+		return nil, err
+	}
+	r.keep(key, plain)
+	return plain, nil
+}
+
+// openFrame unseals and expands a frame's bytes. scratch and dst may be nil.
+func (r *Reader) openFrame(ctx context.Context, z *seal.Zipper, p *index.Pack, number uint32, sealed, scratch, dst []byte) ([]byte, error) {
+	s, err := r.sealer(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	span := p.Frames[number]
+	stored, err := s.Unseal(scratch[:0], number, sealed)
+	if err == nil {
+		stored, err = pack.OpenFrame(dst[:0], z, span.Compression, stored, span.Plain)
+	}
+	if err != nil {
+		return nil, errkind.Wrap(errkind.Damaged, err, "pack %s", p.Name)
+	}
+	return stored, nil
+}
+
+// sealer gives a pack's sealer, reading its head at first use.
+func (r *Reader) sealer(ctx context.Context, p *index.Pack) (*seal.Sealer, error) {
+	r.mu.Lock()
+	s := r.heads[p.Name]
+	r.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	head, err := r.v.readRange(ctx, pack.Object(p.Kind, p.Name), 0, pack.FramesAt)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = pack.OpenHead(p.Kind, r.v.header.Vault, head, r.v.ring); err != nil {
+		return nil, errkind.Wrap(damagedUnlessNewer(err), err, "pack %s", p.Name)
+	}
+	r.mu.Lock()
+	r.heads[p.Name] = s
+	r.mu.Unlock()
+	return s, nil
+}
+
+func (r *Reader) keep(key frameKey, plain []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.cache[key]; ok {
+		return
+	}
+	r.cache[key] = plain
+	r.order = append(r.order, key)
+	r.held += len(plain)
+	for r.held > cacheRoom && len(r.order) > 1 {
+		old := r.order[0]
+		r.order = r.order[1:]
+		r.held -= len(r.cache[old])
+		delete(r.cache, old)
+	}
+}
+
+// Root reads the entry of a point's root.
+func (r *Reader) Root(ctx context.Context, root Digest) (Entry, error) {
+	return tree.GetRoot(ctx, r.Node, root)
+}
+
+// ReadDir calls fn for the entries of a directory in order. broken is called
+// for a node that cannot be had and decides by its result whether to go on (nil) or end;
+// a nil broken ends with the error.
+func (r *Reader) ReadDir(ctx context.Context, dir Digest, broken func(Digest, error) error, fn func(Entry) error) error {
+	return tree.Walk(ctx, r.Node, dir, tree.Nodes{Broken: broken}, fn)
+}
+
+// Chunks calls fn for each chunk of a content stream in order.
+func (r *Reader) Chunks(ctx context.Context, c *Content, fn func(d Digest, length int64) error) error {
+	return tree.WalkContent(ctx, r.Node, c, nil, func(it tree.ListItem) error { return fn(it.Digest, it.Length) })
+}
+
+// Want is one chunk to be read by [Reader.ReadMany].
+type Want struct {
+	Digest Digest
+	// Tag is the caller's.
+	Tag int
+}
+
+// fetchGap is how many unwanted bytes between two frames are read along rather
+// than asking twice; fetchMax bounds one range.
+const (
+	fetchGap = 256 << 10
+	fetchMax = 4 << 20
+)
+
+type placed struct {
+	Want
+	place index.Place
+}
+
+// ReadMany reads chunks in the order in which they lie in packs: every frame
+// is fetched and opened once, near ranges together, two at a time. fn is called once
+// for each want, from several goroutines, with the chunk's checked bytes (its until fn
+// returns) or an error of kind Damaged. An error of fn or of the store ends the
+// work and is returned.
+func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func(w Want, data []byte, err error) error) error {
+	list := make([]placed, 0, len(wants))
+	for _, w := range wants {
+		p, ok := r.set.place(index.ID(r.v.domain.ChunkID(seal.DataChunk, w.Digest)))
+		if !ok {
+			if err := fn(w, nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)); err != nil {
+				return err
+			}
+			continue
+		}
+		list = append(list, placed{Want: w, place: p})
+	}
+	slices.SortStableFunc(list, func(a, b placed) int {
+		if c := slices.Compare(a.place.Pack.Name[:], b.place.Pack.Name[:]); c != 0 {
+			return c
+		}
+		if a.place.Frame != b.place.Frame {
+			return int(a.place.Frame) - int(b.place.Frame)
+		}
+		return int(a.place.Offset) - int(b.place.Offset)
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for len(list) > 0 {
+		n := rangeEnd(list)
+		part := list[:n]
+		list = list[n:]
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return r.readRanges(ctx, part, fn) })
+	}
+	return g.Wait()
+}
+
+// rangeEnd tells how many of the wants at the front are read with one range.
+func rangeEnd(list []placed) int {
+	first := list[0].place
+	end := int64(first.Span().Offset) + int64(first.Span().Sealed)
+	for i := 1; i < len(list); i++ {
+		p := list[i].place
+		to := int64(p.Span().Offset) + int64(p.Span().Sealed)
+		if p.Pack.Name != first.Pack.Name || int64(p.Span().Offset) > end+fetchGap || to-int64(first.Span().Offset) > fetchMax && to != end {
+			return i
+		}
+		end = max(end, to)
+	}
+	return len(list)
+}
+
+// readRanges fetches the range of part and serves it frame by frame. What does
+// not open there is looked for elsewhere.
+func (r *Reader) readRanges(ctx context.Context, part []placed, fn func(Want, []byte, error) error) error {
+	first, last := part[0].place, part[len(part)-1].place
+	from := int64(first.Span().Offset)
+	data, err := r.v.readRange(ctx, pack.Object(first.Pack.Kind, first.Pack.Name), from, int64(last.Span().Offset)+int64(last.Span().Sealed))
+	if err != nil && !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+		return err
+	}
+	z := r.v.zippers.Get()
+	defer r.v.zippers.Put(z)
+	var plain, scratch []byte
+	opened, number := false, uint32(0)
+	for _, w := range part {
+		if data != nil && (!opened || number != w.place.Frame) {
+			span := w.place.Span()
+			at := int64(span.Offset) - from
+			scratch = slices.Grow(scratch[:0], int(span.Sealed))
+			plain, err = r.openFrame(ctx, z, w.place.Pack, w.place.Frame, data[at:at+int64(span.Sealed)], scratch, plain[:0])
+			opened, number = true, w.place.Frame
+		}
+		var chunk []byte
+		bad := err
+		if bad == nil {
+			chunk, bad = cutPlace(plain, w.place, w.Digest)
+		}
+		if bad != nil {
+			chunk, bad = r.chunk(ctx, seal.DataChunk, w.Digest)
+		}
+		if bad != nil && !errkind.Is(bad, errkind.Damaged) {
+			return bad
+		}
+		if err := fn(w.Want, chunk, bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Find gives the entry at a path within a point, by its slash-separated bytes
+// relative to the root; "" is the root itself.
+func (r *Reader) Find(ctx context.Context, root Digest, parts []string) (Entry, error) {
+	e, err := r.Root(ctx, root)
+	if err != nil {
+		return e, err
+	}
+	for i, part := range parts {
+		if e.Kind != Dir {
+			return e, errkind.New(errkind.NotFound, "%q is not a folder in this point", parts[:i])
+		}
+		found := false
+		err := r.ReadDir(ctx, *e.Tree, nil, func(c Entry) error {
+			if string(c.Name) == part {
+				e, found = c, true
+				return errFound
+			}
+			return nil
+		})
+		if err != nil && err != errFound { //nolint:errorlint // our own marker, never wrapped
+			return e, fmt.Errorf("look for %q: %w", part, err)
+		}
+		if !found {
+			return e, errkind.New(errkind.NotFound, "there is no %q in this point", part)
+		}
+	}
+	return e, nil
+}
+
+var errFound = errkind.New(errkind.Internal, "found") // ends a walk early

@@ -1,0 +1,146 @@
+package seal
+
+import (
+	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
+)
+
+// Generation is one random secret from which session keys are derived.
+type Generation struct {
+	ID      ID         `cbor:"1,keyasint"`
+	Secret  Secret     `cbor:"2,keyasint"`
+	Created tree.Stamp `cbor:"3,keyasint"`
+}
+
+// Domain is a set of sources that share chunks: its keys are stable.
+type Domain struct {
+	Name      string `cbor:"1,keyasint"`
+	IDKey     Secret `cbor:"2,keyasint"`
+	CutterKey Secret `cbor:"3,keyasint"`
+}
+
+// SigningSeed is the private half of a signing key.
+type SigningSeed struct {
+	ID   canon.KeyID `cbor:"1,keyasint"`
+	Seed Secret      `cbor:"2,keyasint"`
+}
+
+// Keyring is all the secrets of a vault, as sealed in its key slots.
+type Keyring struct {
+	Vault       ID                `cbor:"1,keyasint"`
+	Generations []Generation      `cbor:"2,keyasint"`
+	Current     ID                `cbor:"3,keyasint"`
+	Domains     []Domain          `cbor:"4,keyasint"`
+	Signing     []SigningSeed     `cbor:"5,keyasint"`
+	Attachments map[string][]byte `cbor:"6,keyasint,omitempty"`
+}
+
+// VaultDomain is the name of the domain that always exists.
+const VaultDomain = "vault"
+
+// NewKeyring makes the secrets of a new vault.
+func NewKeyring(vault ID, now time.Time) *Keyring {
+	gen := Generation{ID: NewID(), Secret: NewSecret(), Created: tree.StampOf(now)}
+	seed := NewSecret()
+	pub := ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
+	return &Keyring{
+		Vault:       vault,
+		Generations: []Generation{gen},
+		Current:     gen.ID,
+		Domains:     []Domain{{Name: VaultDomain, IDKey: NewSecret(), CutterKey: NewSecret()}},
+		Signing:     []SigningSeed{{ID: canon.KeyIDOf(pub), Seed: seed}},
+		Attachments: map[string][]byte{},
+	}
+}
+
+// SessionKey derives the key of a session of a known generation.
+func (k *Keyring) SessionKey(generation, session ID) (Secret, error) {
+	for _, g := range k.Generations {
+		if g.ID == generation {
+			return SessionKey(g.Secret, session), nil
+		}
+	}
+	return Secret{}, errkind.New(errkind.WrongKey, "the keyring has no generation %x", generation)
+}
+
+// SigningKey gives the private signing key in use.
+func (k *Keyring) SigningKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(k.Signing[len(k.Signing)-1].Seed[:])
+}
+
+// Public finds the public half of one of the ring's signing keys, nil if it
+// is not there.
+func (k *Keyring) Public(id canon.KeyID) ed25519.PublicKey {
+	for _, s := range k.Signing {
+		if s.ID == id {
+			return ed25519.NewKeyFromSeed(s.Seed[:]).Public().(ed25519.PublicKey)
+		}
+	}
+	return nil
+}
+
+// Domain finds a domain's keys.
+func (k *Keyring) Domain(name string) (Domain, error) {
+	for _, d := range k.Domains {
+		if d.Name == name {
+			return d, nil
+		}
+	}
+	return Domain{}, errkind.New(errkind.NotFound, "the vault has no dedup domain %q", name)
+}
+
+// ChunkKind separates the ids of data chunks and of tree nodes.
+type ChunkKind byte
+
+// The kinds of chunks.
+const (
+	DataChunk ChunkKind = 'd'
+	TreeChunk ChunkKind = 't'
+)
+
+// Magic is the magic of packs that hold chunks of this kind.
+func (k ChunkKind) Magic() canon.Magic {
+	if k == TreeChunk {
+		return canon.TreePack
+	}
+	return canon.DataPack
+}
+
+// ChunkID gives the id of a chunk in the domain.
+func (d Domain) ChunkID(kind ChunkKind, digest tree.Digest) [32]byte {
+	m := hmac.New(sha256.New, d.IDKey[:])
+	m.Write([]byte{byte(kind)})
+	m.Write(digest[:])
+	var id [32]byte
+	m.Sum(id[:0])
+	return id
+}
+
+// GearTable gives the 2048 bytes of the domain's cutting table.
+func (d Domain) GearTable() []byte {
+	out, err := hkdf.Key(sha256.New, d.CutterKey[:], nil, "counterfoil/1 gear table", 2048)
+	if err != nil {
+		panic(err) // a fixed, allowed length
+	}
+	return out
+}
+
+func (k *Keyring) check(vault ID) error {
+	if k.Vault != vault {
+		return errkind.New(errkind.Damaged, "keyring belongs to another vault")
+	}
+	if len(k.Signing) == 0 || len(k.Generations) == 0 || len(k.Domains) == 0 {
+		return errkind.New(errkind.Damaged, "keyring lacks its keys")
+	}
+	if _, err := k.SessionKey(k.Current, ID{}); err != nil {
+		return errkind.New(errkind.Damaged, "keyring lacks its current generation")
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package vault
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/vault/chunk"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
+)
+
+// Sizes of the writing pipeline in bytes. What is in memory at once is bounded
+// by the pack buffers and the frames in flight.
+const (
+	packTarget     = 32 << 20
+	dataPackRoom   = 30 << 20 // frames; directory and padding come on top
+	dataPackBuffer = 35 << 20
+	treePackRoom   = 8 << 20
+	treePackBuffer = 11 << 20
+	packChunks     = 1 << 16
+	frameTarget    = 1 << 20
+	segmentFlush   = 24 << 20
+	// provisional is how long fresh packs are locked before a point needs them.
+	provisional = 72 * time.Hour
+)
+
+// SessionOptions say how a session writes.
+type SessionOptions struct {
+	// Lock is the mode in which objects are locked; blob.NoLock on a trial vault.
+	Lock blob.Mode
+	// Workers is the number of frames sealed at once, by default two.
+	Workers int
+}
+
+// Session writes one point. Its storing methods may be called from many
+// goroutines; a failure of any stage fails all later calls.
+type Session struct {
+	v       *Vault
+	ctx     context.Context
+	cancel  context.CancelFunc
+	id      seal.ID
+	key     seal.Secret
+	opts    SessionOptions
+	started time.Time
+	cutter  *chunk.Cutter
+	set     *packSet
+	work    *errgroup.Group
+	coding  sync.WaitGroup // the encoders among work
+	frames  chan *frame
+	data    *packer
+	tree    *packer
+	framers [2]*framer
+	spare   sync.Pool // *frame
+	buffers sync.Pool // *streamBuffer
+	mem     memory
+
+	mu      sync.Mutex // guards claimed, needed, builder, segment count
+	claimed map[index.ID]struct{}
+	needed  map[pack.Name]struct{}
+	builder *index.Builder
+
+	closed atomic.Bool
+	stats  SessionStats
+}
+
+// SessionStats count what a session did; read them with [Session.Stats].
+type SessionStats struct {
+	Chunks, NewChunks   atomic.Int64
+	Read, New, Stored   atomic.Int64 // bytes: hashed, not known before, sent to the store
+	Packs               atomic.Int64
+	Compressed, Rejects atomic.Int64 // frames compressed, frames found wrong after encoding
+}
+
+// OpenSession begins a session. It finishes commits that a crash left with an
+// intent, and refuses when another server owns the vault.
+func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOptions) (*Session, error) {
+	if err := g.Require(access.BackupRun); err != nil {
+		return nil, err
+	}
+	if err := v.CheckOwner(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := v.finishCommits(ctx, g); err != nil {
+		return nil, err
+	}
+	v.forgetPacks()
+	set, err := v.loadPacks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cutter, err := chunk.New(v.header.Cutter, v.domain.GearTable())
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), cutter: cutter, set: set,
+		frames: make(chan *frame), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]struct{}{}, builder: index.NewBuilder(v.chunkID)}
+	if s.key, err = v.ring.SessionKey(v.ring.Current, s.id); err != nil {
+		return nil, err
+	}
+	s.start(ctx)
+	return s, nil
+}
+
+func (s *Session) start(ctx context.Context) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.work, s.ctx = errgroup.WithContext(ctx)
+	s.mem.init(inFlight)
+	s.data = newPacker(s, seal.DataChunk, dataPackRoom, dataPackBuffer)
+	s.tree = newPacker(s, seal.TreeChunk, treePackRoom, treePackBuffer)
+	s.framers = [2]*framer{{s: s, packer: s.data}, {s: s, packer: s.tree}}
+	workers := s.opts.Workers
+	if workers < 1 {
+		workers = 2
+	}
+	for range workers {
+		s.coding.Add(1)
+		s.work.Go(func() error {
+			defer s.coding.Done()
+			return s.encode()
+		})
+	}
+	for _, info := range s.set.unindexed {
+		s.builder.Add(info) // so that the next reader need not open their directories
+	}
+}
+
+// Stats gives the session's counters.
+func (s *Session) Stats() *SessionStats { return &s.stats }
+
+// Err tells why the session failed, nil while it has not.
+func (s *Session) Err() error { return context.Cause(s.ctx) }
+
+// Abort ends the session without a point. What was stored stays and is found
+// again by the next session.
+func (s *Session) Abort() {
+	if s.closed.CompareAndSwap(false, true) {
+		s.cancel()
+		close(s.frames)
+		_ = s.work.Wait() // the session is given up; its error was or will be reported by the caller
+		s.v.forgetPacks()
+	}
+}
+
+// claim says whether a chunk must be stored by the caller: true exactly once
+// for each chunk that is in no healthy pack.
+func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
+	s.stats.Chunks.Add(1)
+	id := index.ID(s.v.domain.ChunkID(kind, digest))
+	place, known := s.set.place(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known {
+		s.needed[place.Pack.Name] = struct{}{}
+		return false
+	}
+	if _, ok := s.claimed[id]; ok {
+		return false
+	}
+	s.claimed[id] = struct{}{}
+	return true
+}
+
+// Known reports whether all chunks of a content are in healthy packs, and
+// notes those packs as needed by the point.
+func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
+	known := true
+	need := map[pack.Name]struct{}{}
+	look := func(kind seal.ChunkKind, d Digest) {
+		p, ok := s.set.place(index.ID(s.v.domain.ChunkID(kind, d)))
+		known = known && ok
+		if ok {
+			need[p.Pack.Name] = struct{}{}
+		}
+	}
+	get := func(ctx context.Context, d Digest) ([]byte, error) { return s.v.node(ctx, s.set, d) }
+	err := tree.WalkContent(ctx, get, c,
+		func(d Digest) { look(seal.TreeChunk, d) },
+		func(it tree.ListItem) error { look(seal.DataChunk, it.Digest); return nil })
+	if err != nil {
+		return false, err
+	}
+	if known {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for n := range need {
+			s.needed[n] = struct{}{}
+		}
+	}
+	return known, nil
+}
+
+// packStored notes a pack that is durable.
+func (s *Session) packStored(info pack.Info) error {
+	s.stats.Packs.Add(1)
+	s.stats.Stored.Add(info.Size)
+	s.mu.Lock()
+	s.needed[info.Name] = struct{}{}
+	s.builder.Add(info)
+	var full *index.Segment
+	if s.builder.Len() >= segmentFlush {
+		full = s.builder.Segment()
+		s.builder = index.NewBuilder(s.v.chunkID)
+	}
+	s.mu.Unlock()
+	if full == nil {
+		return nil
+	}
+	_, err := s.v.putSegment(s.ctx, full, s.provisionalLock())
+	return err
+}
+
+func (s *Session) provisionalLock() blob.Lock {
+	if s.opts.Lock == blob.NoLock {
+		return blob.Lock{}
+	}
+	return blob.Lock{Mode: s.opts.Lock, Until: s.v.opts.Now().Add(provisional)}
+}

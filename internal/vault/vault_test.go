@@ -1,0 +1,382 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/blob/memblob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+var start = time.Date(2026, 3, 31, 18, 0, 0, 0, time.UTC)
+
+func grant(a access.Action) access.Grant { return access.Issue(a, "test", "tester", "event", start) }
+
+// fixture is a vault in memory with one source.
+type fixture struct {
+	t      *testing.T
+	driver *memblob.Driver
+	bucket *blob.Bucket
+	kek    *keys.Held
+	kit    *keys.Held
+	server vault.ID
+	source vault.SourceID
+	now    time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: start, server: vault.NewID(), source: vault.NewSourceID(start)}
+	f.driver = memblob.New(func() time.Time { return f.now })
+	f.bucket = blob.New(f.driver, blob.Options{})
+	id := vault.NewID()
+	f.kek, f.kit = keys.NewHeld(keys.FileProvider, id), keys.NewHeld(keys.RecoveryProvider, id)
+	_, err := vault.Create(t.Context(), grant(access.VaultCreate), f.bucket, map[string]vault.KEK{"platform": f.kek, "kit": f.kit},
+		vault.CreateOptions{Options: f.options(), ID: id, Name: "ledgers", Kind: vault.Trial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) options() vault.Options {
+	return vault.Options{Server: f.server, Host: "test", Now: func() time.Time { return f.now }}
+}
+
+func (f *fixture) open() *vault.Vault {
+	f.t.Helper()
+	v, err := vault.Open(f.t.Context(), f.bucket, f.kek, f.options())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+type file struct {
+	name string
+	data []byte
+}
+
+// backup stores files in one folder and commits a point.
+func (f *fixture) backup(v *vault.Vault, files []file) (vault.Point, error) {
+	f.t.Helper()
+	ctx := f.t.Context()
+	s, err := v.OpenSession(ctx, grant(access.BackupRun), vault.SessionOptions{})
+	if err != nil {
+		return vault.Point{}, err
+	}
+	return f.fill(ctx, s, files)
+}
+
+func (f *fixture) fill(ctx context.Context, s *vault.Session, files []file) (vault.Point, error) {
+	dir := s.NewDirectory()
+	size := int64(0)
+	for _, x := range files {
+		c, n, err := s.StoreContent(ctx, bytes.NewReader(x.data), int64(len(x.data)), vault.CutAuto)
+		if err != nil {
+			s.Abort()
+			return vault.Point{}, err
+		}
+		size += n
+		if err := dir.Add(ctx, vault.Entry{Name: []byte(x.name), Kind: vault.Regular, Mode: 0o644, Size: n, Content: c}); err != nil {
+			s.Abort()
+			return vault.Point{}, err
+		}
+	}
+	d, err := dir.Finish(ctx)
+	if err != nil {
+		s.Abort()
+		return vault.Point{}, err
+	}
+	root, err := s.PutRoot(ctx, vault.Entry{Kind: vault.Dir, Mode: 0o755, Tree: &d})
+	if err != nil {
+		s.Abort()
+		return vault.Point{}, err
+	}
+	until := vault.StampOf(f.now.AddDate(7, 0, 0))
+	f.now = f.now.Add(time.Hour)
+	hints := &vault.Hints{}
+	hints.Add("a", vault.StampOf(start), 7)
+	return s.Commit(ctx, grant(access.BackupRun), vault.Draft{Source: f.source, Root: root, Received: vault.StampOf(f.now), Started: vault.StampOf(f.now), Term: vault.Fixed,
+		RetainUntil: &until, Complete: true, Trial: true, Size: size, Entries: int64(len(files)) + 1, Hints: hints,
+		Body: vault.Body{Trigger: "on_demand", Source: vault.SourceRecord{ID: f.source, Name: "books", Kind: "files"}}})
+}
+
+// read gives all files of a point; what is damaged is left out and counted.
+func (f *fixture) read(v *vault.Vault, p vault.Point) (files map[string][]byte, broken int) {
+	f.t.Helper()
+	ctx := f.t.Context()
+	r, err := v.NewReader(ctx)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	files = map[string][]byte{}
+	root, err := r.Root(ctx, p.Envelope.Root)
+	if errkind.Is(err, errkind.Damaged) {
+		return files, 1
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	err = r.ReadDir(ctx, *root.Tree, func(vault.Digest, error) error { broken++; return nil }, func(e vault.Entry) error {
+		var data []byte
+		err := r.Chunks(ctx, e.Content, func(d vault.Digest, n int64) error {
+			c, err := r.Chunk(ctx, d)
+			data = append(data, c...)
+			return err
+		})
+		if errkind.Is(err, errkind.Damaged) {
+			broken++
+			return nil
+		}
+		files[string(e.Name)] = data
+		return err
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return files, broken
+}
+
+func someFiles(seed uint64) []file {
+	r := rand.New(rand.NewPCG(seed, 1))
+	random := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		return b
+	}
+	files := []file{{"a-empty", nil}, {"b-tiny", []byte("x")}, {"c-zeros", make([]byte, 3<<20)}, {"d-random", random(9 << 20)}}
+	for i := range 300 {
+		files = append(files, file{fmt.Sprintf("e-%03d", i), []byte(strings.Repeat(fmt.Sprintf("ledger %d ", i), i*3+1))})
+	}
+	return files
+}
+
+func check(t *testing.T, files []file, got map[string][]byte) {
+	t.Helper()
+	if len(got) != len(files) {
+		t.Errorf("%d files came back of %d", len(got), len(files))
+	}
+	for _, x := range files {
+		if !bytes.Equal(x.data, got[x.name]) {
+			t.Errorf("file %s differs", x.name)
+		}
+	}
+}
+
+func TestVault_PointReadsBackAfterReopening(t *testing.T) {
+	f := newFixture(t)
+	files := someFiles(1)
+	p, err := f.backup(f.open(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := f.open()
+	again, err := v.ReadPoint(t.Context(), p.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p.Envelope, again.Envelope); diff != "" {
+		t.Error(diff)
+	}
+	got, broken := f.read(v, again)
+	check(t, files, got)
+	if broken != 0 {
+		t.Errorf("%d broken", broken)
+	}
+	report, err := v.Verify(t.Context(), vault.Full, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.OK() || len(report.Notes) != 0 {
+		t.Errorf("problems %+v notes %v", report.Problems, report.Notes)
+	}
+	h, err := v.ReadHints(t.Context(), f.source, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, inode, ok := h.Lookup("a"); !ok || inode != 7 {
+		t.Errorf("hint %d %v", inode, ok)
+	}
+}
+
+func TestVault_SecondBackupStoresOnlyWhatChanged(t *testing.T) {
+	f := newFixture(t)
+	files := someFiles(2)
+	if _, err := f.backup(f.open(), files); err != nil {
+		t.Fatal(err)
+	}
+	_, before, err := f.bucket.Count(t.Context(), "packs/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Clone(files[3].data)
+	files[3].data = append(data[:4<<20:4<<20], append([]byte("inserted"), data[4<<20:]...)...)
+	p, err := f.backup(f.open(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, err := f.bucket.Count(t.Context(), "packs/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if grown := after - before; grown > 7<<20 {
+		t.Errorf("an insertion into 9 MiB cost %d bytes", grown)
+	}
+	if p.Envelope.Number != 2 || len(p.Envelope.Previous) != 32 {
+		t.Errorf("number %d previous %x", p.Envelope.Number, p.Envelope.Previous)
+	}
+	got, _ := f.read(f.open(), p)
+	check(t, files, got)
+}
+
+func TestVault_RecoveryKitOpensAndStrangerDoesNot(t *testing.T) {
+	f := newFixture(t)
+	kit, err := keys.Parse("# kit\n\n" + f.kit.Line() + "\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vault.Open(t.Context(), f.bucket, kit, f.options()); err != nil {
+		t.Error(err)
+	}
+	_, err = vault.Open(t.Context(), f.bucket, keys.NewHeld(keys.FileProvider, f.kek.Vault()), f.options())
+	if !errkind.Is(err, errkind.WrongKey) {
+		t.Errorf("stranger's key: %v", err)
+	}
+}
+
+func TestVault_OtherServerMayReadNotWrite(t *testing.T) {
+	f := newFixture(t)
+	if _, err := f.backup(f.open(), someFiles(3)[:3]); err != nil {
+		t.Fatal(err)
+	}
+	other := *f
+	other.server = vault.NewID()
+	v := other.open()
+	if _, err := other.backup(v, someFiles(3)[:3]); !errkind.Is(err, errkind.NotAllowed) {
+		t.Fatalf("write by a server that does not own the vault: %v", err)
+	}
+	if err := v.TakeOwnership(t.Context(), grant(access.VaultRecover)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.backup(v, someFiles(3)[:3]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.backup(f.open(), someFiles(3)[:3]); !errkind.Is(err, errkind.NotAllowed) {
+		t.Errorf("write by the server that lost the vault: %v", err)
+	}
+}
+
+func TestVault_NoGrantNoChange(t *testing.T) {
+	f := newFixture(t)
+	v := f.open()
+	if _, err := v.OpenSession(t.Context(), access.Grant{}, vault.SessionOptions{}); !errkind.Is(err, errkind.NotAllowed) {
+		t.Errorf("session without a grant: %v", err)
+	}
+	if _, err := v.RecordFacts(t.Context(), access.Grant{}); !errkind.Is(err, errkind.NotAllowed) {
+		t.Errorf("record without a grant: %v", err)
+	}
+}
+
+// TestVerify_EveryByteFlippedIsNamed flips one byte at many places of every
+// object, and asks that full verification names the object, that reading never
+// gives wrong bytes, and that nothing more is lost than verification says.
+func TestVerify_EveryByteFlippedIsNamed(t *testing.T) {
+	f := newFixture(t)
+	files := append(someFiles(4)[:3], someFiles(4)[200:260]...)
+	v := f.open()
+	if _, err := f.backup(v, files); err != nil {
+		t.Fatal(err)
+	}
+	fact, err := vault.NewFact(vault.FactSource, vault.SourceRecord{ID: f.source, Name: "books"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := v.RecordFacts(t.Context(), grant(access.SourceCreate), fact); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := f.backup(v, files[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := f.driver
+	var infos []blob.Info
+	if err := f.bucket.List(t.Context(), "", func(i blob.Info) error { infos = append(infos, i); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]byte{}
+	for _, x := range files[1:] {
+		want[x.name] = x.data
+	}
+	r := rand.New(rand.NewPCG(4, 4))
+	for _, i := range infos {
+		offsets := []int64{0, 3, 8, i.Size - 1, i.Size / 2}
+		for range 6 {
+			offsets = append(offsets, r.Int64N(i.Size))
+		}
+		for _, off := range offsets {
+			f.driver = whole.Clone()
+			f.bucket = blob.New(f.driver, blob.Options{})
+			if !f.driver.Corrupt(i.Name, off) {
+				t.Fatalf("cannot corrupt %s at %d", i.Name, off)
+			}
+			f.checkFlip(i.Name, off, p.Object, want)
+		}
+	}
+}
+
+func (f *fixture) checkFlip(object string, off int64, point string, want map[string][]byte) {
+	t := f.t
+	t.Helper()
+	v := f.open()
+	report, err := v.Verify(t.Context(), vault.Full, nil)
+	if err != nil {
+		t.Errorf("%s at %d: %v", object, off, err)
+		return
+	}
+	var found *vault.VerifyProblem
+	for _, p := range report.Problems {
+		if p.Object == object {
+			found = p
+		}
+	}
+	if found == nil {
+		t.Errorf("%s at %d: not named; problems %+v", object, off, report.Problems)
+		return
+	}
+	p, err := v.ReadPoint(t.Context(), point)
+	if err != nil {
+		t.Errorf("%s at %d: read point: %v", object, off, err)
+		return
+	}
+	got, broken := f.read(v, p)
+	for name, data := range got {
+		if !bytes.Equal(data, want[name]) {
+			t.Errorf("%s at %d: file %s came back wrong", object, off, name)
+		}
+	}
+	lost := 0
+	for _, a := range found.Files {
+		if a.Point == p.Envelope.ID {
+			lost++
+		}
+	}
+	if (lost > 0) != (broken > 0) || len(found.Points) == 0 && found.Spared == "" && !strings.HasPrefix(object, "governance/") {
+		t.Errorf("%s at %d: %d files lost by the report %+v, %d by reading", object, off, lost, found, broken)
+	}
+}
