@@ -1,0 +1,92 @@
+# Everything here runs on a laptop with no network, but for `make tools`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+GO        ?= go
+BIN       := $(CURDIR)/bin
+# The version comes from git here, so it does not depend on -buildvcs.
+VERSION   ?= $(shell git -C "$(CURDIR)" describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS   := -X main.version=$(VERSION)
+FUZZTIME  ?= 3s
+
+LINT_VERSION := v2.15.0
+# The pinned linter in ./bin, else one on the PATH, else nothing.
+LINTER = $(firstword $(wildcard $(BIN)/golangci-lint) $(shell command -v golangci-lint 2>/dev/null))
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## both programs into bin/, version stamped
+	@mkdir -p "$(BIN)"
+	@shopt -s nullglob; programs=(cmd/*/main.go); \
+	if [ $${#programs[@]} -eq 0 ]; then echo "make build: there is no program in cmd/" >&2; exit 1; fi; \
+	for main in "$${programs[@]}"; do name=$$(basename "$$(dirname "$$main")"); \
+	  CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o "$(BIN)/$$name" "./cmd/$$name"; \
+	  echo "bin/$$name $(VERSION)"; done
+
+.PHONY: check
+check: fmt vet lint laws test fuzz ## what must pass before a change is committed
+	@if [ -z "$(LINTER)" ]; then \
+	  echo "check: passed WITHOUT LINT: golangci-lint is not installed (make tools installs it)"; \
+	else echo "check: passed"; fi
+
+.PHONY: fmt
+fmt: ## fail on files that gofmt would change
+	@out=$$(gofmt -l $(wildcard cmd internal test bench)); \
+	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## golangci-lint, if installed
+ifneq ($(LINTER),)
+	$(LINTER) run ./...
+else
+	@printf '%s\n' '' '*** LINT SKIPPED: golangci-lint $(LINT_VERSION) is not installed; make tools installs it into ./bin ***' '' >&2
+	@if [ "$${CI:-}" = true ]; then echo "lint: CI does not go without" >&2; exit 1; fi
+endif
+
+.PHONY: laws
+laws: ## the structure of the source: internal/laws_test.go
+	$(GO) test ./internal
+
+.PHONY: test
+test: ## all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## all tests under the race detector
+	$(GO) test -race ./...
+
+.PHONY: test-servers
+test-servers: ## all tests, those against real servers too
+	GO="$(GO)" scripts/test-servers.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (3s)
+	GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"
+
+.PHONY: bench
+bench: ## Go benchmarks with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: cover
+cover: ## coverage of all packages by all tests
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+.PHONY: tools
+tools: ## install the pinned linter into ./bin (needs the Go module proxy, takes minutes)
+	@mkdir -p "$(BIN)"
+	@if [ -x "$(BIN)/golangci-lint" ] && [ "v$$("$(BIN)/golangci-lint" version --short)" = "$(LINT_VERSION)" ]; then \
+	  echo "tools: golangci-lint $(LINT_VERSION) is there"; \
+	else GOBIN="$(BIN)" $(GO) install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)"; fi
+
+.PHONY: clean
+clean: ## remove what the targets made, the linter included
+	rm -rf "$(BIN)" dist cover.out
