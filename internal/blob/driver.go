@@ -1,0 +1,88 @@
+package blob
+
+import (
+	"context"
+	"time"
+)
+
+// Mode is the strength of a lock. The words are ours; a driver that cannot
+// honour a mode refuses it with errkind.Unsupported.
+type Mode string
+
+// The lock modes.
+const (
+	// NoLock means that nothing stops deletion.
+	NoLock Mode = ""
+	// Governance can be lifted by a specially privileged credential.
+	Governance Mode = "governance"
+	// Compliance cannot be lifted or shortened by anybody before its time.
+	Compliance Mode = "compliance"
+)
+
+// Lock is what the store enforces on an object: no deletion and no
+// replacement before Until. The zero Lock is none.
+type Lock struct {
+	Mode  Mode
+	Until time.Time
+}
+
+// Info describes one stored object.
+type Info struct {
+	Name     string
+	Size     int64
+	Modified time.Time
+	// Version names this very version where the store keeps versions, else "".
+	Version string
+	Lock    Lock
+}
+
+// PutOptions say how an object is stored.
+type PutOptions struct {
+	// Replace allows an unlocked object of that name to be replaced. Without
+	// it Put is put-if-none-match and fails with errkind.Exists.
+	Replace bool
+	// Lock is set in the same act as the object becomes visible.
+	Lock Lock
+	// SHA256, when not zero, is compared with the bytes before they count
+	// as stored; a difference fails with errkind.Damaged.
+	SHA256 [32]byte
+}
+
+// Caps are a driver's optional abilities, as values.
+type Caps struct {
+	// Modes lists the lock modes the store enforces, weakest first; empty
+	// means that it cannot lock.
+	Modes []Mode
+	// Enforcer says in a few words who enforces locks, for reports:
+	// "this process", "the operating system", "the object store".
+	Enforcer string
+	// Versions tells whether overwritten and deleted objects keep versions.
+	Versions bool
+}
+
+// Driver is the small contract every store implements; [Bucket] adds the
+// rest. Names are slash-separated relative paths of [a-z0-9._-] parts, none
+// of them "." or "..", none beginning with a dot. Methods may be called from
+// many goroutines. Errors carry the kinds NotFound, Exists, Refused (a lock),
+// NoSpace, ReadOnly, Damaged, Unavailable or Unsupported where they apply.
+type Driver interface {
+	// Put stores data under name. When it returns nil the object is durable
+	// and whole; when it fails, a reader sees the old state or the whole new
+	// object, never a part. Data is not kept after return.
+	Put(ctx context.Context, name string, data []byte, opts PutOptions) (Info, error)
+	// ReadAt fills p from offset off and returns the count; a count short of
+	// len(p) comes with io.EOF.
+	ReadAt(ctx context.Context, name string, p []byte, off int64) (int, error)
+	// Stat describes one object.
+	Stat(ctx context.Context, name string) (Info, error)
+	// List calls fn for every object whose name begins with prefix, in
+	// bytewise order of names. An error of fn ends the listing and is returned.
+	List(ctx context.Context, prefix string, fn func(Info) error) error
+	// Delete removes one object. A locked one is Refused; one that is not
+	// there is NotFound.
+	Delete(ctx context.Context, name string) error
+	// SetLock raises an object's lock. Lowering mode or date is Refused.
+	SetLock(ctx context.Context, name string, lock Lock) error
+	// Caps tells what the store can do; it does no I/O.
+	Caps() Caps
+}
