@@ -1,0 +1,27 @@
+package catalog
+
+import "github.com/counterfoil/counterfoil/internal/access"
+
+// Actions that the mutating methods accept beside those that package access
+// names so far. Each method names the ones that may lead to it; recover may
+// rebuild every index table.
+const (
+	vaultUpdate   access.Action = "vault/update"
+	vaultProtect  access.Action = "vault/protect"
+	vaultLock     access.Action = "vault/lock"
+	vaultRepair   access.Action = "vault/repair"
+	vaultCopy     access.Action = "vault/copy"
+	sourceUpdate  access.Action = "source/update"
+	sourceDelete  access.Action = "source/delete"
+	policyUpdate  access.Action = "policy/update"
+	drillRun      access.Action = "drill/run"
+	pointUpdate   access.Action = "point/update"
+	pointUndelete access.Action = "point/undelete"
+	pointPurge    access.Action = "point/purge"
+	pointExpire   access.Action = "point/expire"
+	holdPlace     access.Action = "hold/place"
+	holdRelease   access.Action = "hold/release"
+	eventRecord   access.Action = "event/record"
+	serverInit    access.Action = "server/init"
+	serverSet     access.Action = "server/set"
+)

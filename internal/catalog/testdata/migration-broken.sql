@@ -1,0 +1,3 @@
+-- +goose Up
+DELETE FROM points;
+ALTER TABLE nowhere ADD COLUMN note TEXT;
