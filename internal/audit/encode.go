@@ -47,9 +47,9 @@ type wireActor struct {
 	Host    string `json:"host,omitempty"`
 }
 
-// encode gives the one spelling of an event: one line of JSON, fields in
+// Encode gives the one spelling of an event: one line of JSON, fields in
 // order, the keys of detail sorted, nothing escaped that need not be.
-func encode(e Event) ([]byte, error) {
+func Encode(e Event) ([]byte, error) {
 	w := wireEvent{
 		V: version, ID: e.ID, Time: e.Time.UTC().Format(timeLayout),
 		Actor:  wireActor{e.Actor.Subject, string(e.Actor.Kind), e.Actor.Session, e.Actor.Host},
@@ -89,7 +89,7 @@ func Decode(record []byte) (Event, error) {
 	if err := e.check(); err != nil {
 		return Event{}, errkind.Wrap(errkind.Damaged, err, "not an event")
 	}
-	again, err := encode(e)
+	again, err := Encode(e)
 	if err != nil {
 		return Event{}, err
 	}
@@ -106,7 +106,7 @@ const cutTo = 512
 // fit encodes an event; one too large for the log goes in with digests for
 // its detail and, if that is not enough, for the ends of its long texts.
 func fit(e Event) (Event, []byte, error) {
-	body, err := encode(e)
+	body, err := Encode(e)
 	if err != nil || len(body) <= tlog.MaxRecord {
 		return e, body, err
 	}
@@ -119,7 +119,7 @@ func fit(e Event) (Event, []byte, error) {
 			"detail_bytes": strconv.Itoa(len(detail)), "detail_sha256": fmt.Sprintf("%x", sha256.Sum256(detail)),
 		}
 	}
-	if body, err = encode(e); err != nil || len(body) <= tlog.MaxRecord {
+	if body, err = Encode(e); err != nil || len(body) <= tlog.MaxRecord {
 		return e, body, err
 	}
 	for _, s := range []*string{
@@ -127,7 +127,7 @@ func fit(e Event) (Event, []byte, error) {
 	} {
 		*s = cut(*s)
 	}
-	body, err = encode(e)
+	body, err = Encode(e)
 	return e, body, err
 }
 

@@ -33,7 +33,7 @@ func TestEncode_IsTheDocumentedForm(t *testing.T) {
 	}
 	var lines []string
 	for _, e := range []Event{fullEvent(), small} {
-		b, err := encode(e)
+		b, err := Encode(e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestEncode_IsTheDocumentedForm(t *testing.T) {
 }
 
 func TestDecode_AcceptsOneSpellingOnly(t *testing.T) {
-	good, err := encode(fullEvent())
+	good, err := Encode(fullEvent())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestPrepare_LargeEventsFit(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	b, err := encode(fullEvent())
+	b, err := Encode(fullEvent())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encode(e)
+		again, err := Encode(e)
 		if err != nil || string(again) != string(record) {
 			t.Errorf("%q read, written as %q, %v", record, again, err)
 		}

@@ -62,6 +62,11 @@ func NewHeld(provider string, vault [idSize]byte) *Held {
 	return &Held{provider: provider, vault: vault, secret: newSecret()}
 }
 
+// Format keeps the key out of logs, whatever the verb.
+func (h Held) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s key of vault %s", h.provider, hex.EncodeToString(h.vault[:]))
+}
+
 // Vault is the vault the key is for.
 func (h *Held) Vault() [idSize]byte { return h.vault }
 
@@ -178,7 +183,7 @@ func parseWords(provider string, words []string) (*Held, error) {
 	}
 	text := strings.ToUpper(strings.ReplaceAll(strings.Join(words[2:], ""), "-", ""))
 	raw, err := encoding.DecodeString(text)
-	if err != nil || len(raw) != 36 {
+	if err != nil || len(raw) != 36 || encoding.EncodeToString(raw) != text {
 		return nil, errkind.New(errkind.Invalid, "the key is not complete or holds a character that does not belong: check it against the kit")
 	}
 	sum := sha256.Sum256(raw[:32])

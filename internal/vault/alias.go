@@ -1,9 +1,6 @@
 package vault
 
-import (
-	"github.com/counterfoil/counterfoil/internal/vault/canon"
-	"github.com/counterfoil/counterfoil/internal/vault/tree"
-)
+import "github.com/counterfoil/counterfoil/internal/vault/tree"
 
 // The words of trees that callers of the vault use.
 type (
@@ -36,5 +33,3 @@ const (
 
 // StampOf gives the stamp of a time.
 var StampOf = tree.StampOf
-
-func marshalEntry(e Entry) ([]byte, error) { return canon.Marshal(e) }

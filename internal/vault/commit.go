@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
@@ -56,26 +58,31 @@ type intentLock struct {
 // durable. Nothing can be stored in the session afterwards. The statistics
 // are final when it returns.
 func (s *Session) Flush(ctx context.Context) error {
-	if s.closed.Load() {
-		return s.Err()
-	}
+	s.end.Do(func() { s.flushed = s.finish(ctx) })
+	return s.flushed
+}
+
+// finish ends the pipeline, stage by stage.
+func (s *Session) finish(ctx context.Context) error {
+	defer context.AfterFunc(ctx, s.cancel)()
+	var failed error
 	for _, f := range s.framers {
 		if err := f.flush(ctx); err != nil {
-			s.Abort()
-			return err
+			failed = err
+			s.cancel()
+			break
 		}
 	}
-	s.closed.Store(true)
-	close(s.frames)
+	close(s.drain)
 	s.coding.Wait()
 	s.data.flush()
 	s.tree.flush()
-	err := s.work.Wait()
+	failed = cmp.Or(failed, s.work.Wait())
 	s.cancel()
-	if err != nil {
+	if failed != nil {
 		s.v.forgetPacks()
 	}
-	return err
+	return failed
 }
 
 // Commit makes the point, in the order that leaves every earlier point whole
@@ -85,13 +92,17 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		s.Abort()
 		return Point{}, err
 	}
+	if s.opts.Lock != blob.NoLock && d.LockUntil == (Stamp{}) {
+		s.Abort()
+		return Point{}, errkind.New(errkind.Invalid, "a session that locks needs to know until when")
+	}
 	if err := s.Flush(ctx); err != nil {
 		return Point{}, err
 	}
 	v := s.v
 	defer v.forgetPacks()
-	if s.builder.Packs() > 0 {
-		if _, err := v.putSegment(ctx, s.builder.Segment(), s.provisionalLock()); err != nil {
+	for _, seg := range s.segments() {
+		if _, err := v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
 			return Point{}, err
 		}
 	}
@@ -114,7 +125,31 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 	if err := v.putIntent(ctx, p, object, lock); err != nil {
 		return Point{}, err
 	}
-	return p, v.finishCommit(ctx, g, p, object, lock)
+	return p, v.finishCommit(ctx, g, p, object, s.neededObjects(), lock)
+}
+
+// segments gives the index segments of the session that are not stored yet.
+func (s *Session) segments() []*index.Segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.full
+	if s.builder.Packs() > 0 {
+		out = append(out, s.builder.Segment())
+	}
+	s.full, s.builder = nil, index.NewBuilder(s.v.chunkID)
+	return out
+}
+
+// neededObjects names the packs the point needs.
+func (s *Session) neededObjects() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]string, 0, len(s.needed))
+	for n, kind := range s.needed {
+		out = append(out, pack.Object(kind, n))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error) {
@@ -123,6 +158,7 @@ func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error
 	if err != nil && !errkind.Is(err, errkind.NotFound) {
 		return Point{}, nil, err
 	}
+	d.Body.fit()
 	plain, err := canon.Marshal(d.Body)
 	if err != nil {
 		return Point{}, nil, err
@@ -174,7 +210,11 @@ func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
 	if len(refs) == 0 {
 		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
 	}
-	return v.ReadPoint(ctx, refs[len(refs)-1].Object)
+	p, err := v.ReadPoint(ctx, refs[len(refs)-1].Object)
+	if errkind.Is(err, errkind.NotFound) { // it is listed, so its number is taken
+		return Point{}, errkind.Wrap(errkind.Damaged, err, "the last point of source %s has only a damaged intent", source)
+	}
+	return p, err
 }
 
 func (v *Vault) putIntent(ctx context.Context, p Point, object []byte, lock blob.Lock) error {
@@ -222,13 +262,9 @@ func (v *Vault) readIntent(ctx context.Context, name string) (intentClear, []byt
 	return c, object, nil
 }
 
-// finishCommit takes the locks and writes the point; it may be repeated.
-func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, lock blob.Lock) error {
+// finishCommit locks the packs and writes the point; it may be repeated.
+func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, packs []string, lock blob.Lock) error {
 	if lock.Mode != blob.NoLock {
-		packs, err := v.PackObjects(ctx, p.Envelope)
-		if err != nil {
-			return err
-		}
 		for _, name := range packs {
 			if err := v.raiseLock(ctx, g, name, lock); err != nil {
 				return fmt.Errorf("lock what point %s needs: %w", p.Envelope.ID, err)
@@ -246,20 +282,40 @@ func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, objec
 	return err
 }
 
-// raiseLock raises a lock only where it is short.
+// raiseLock raises a lock only where it is short. What is there already is
+// never weakened or shortened, whatever the mode asked for.
 func (v *Vault) raiseLock(ctx context.Context, g access.Grant, name string, lock blob.Lock) error {
 	info, err := v.bucket.Stat(ctx, name)
 	if err != nil {
 		return err
 	}
-	if info.Lock.Mode == lock.Mode && !info.Lock.Until.Before(lock.Until) || info.Lock.Mode == blob.Compliance && lock.Mode == blob.Governance {
+	have := info.Lock
+	if !have.Holds(v.opts.Now()) {
+		have.Mode = blob.NoLock // a lock that ended does not lend its mode to the new one
+	}
+	want := have.Join(lock)
+	if want == info.Lock.Normal() {
 		return nil
 	}
-	return v.bucket.SetLock(ctx, g, name, lock)
+	return v.bucket.SetLock(ctx, g, name, want)
+}
+
+// FinishCommits finishes the points whose intent was written before a crash
+// and gives their object names. Sessions do so when they open.
+func (v *Vault) FinishCommits(ctx context.Context, g access.Grant) ([]string, error) {
+	if err := g.Require(access.CommitFinish, access.VaultRecover, access.BackupRun); err != nil {
+		return nil, err
+	}
+	if err := v.CheckOwner(ctx); err != nil {
+		return nil, err
+	}
+	return v.finishCommits(ctx, g)
 }
 
 // finishCommits finishes the points whose intent was written before a crash
-// and gives their object names. An intent that is damaged is left alone.
+// and gives their object names. An intent that cannot be finished, because it
+// is damaged or a pack is gone, is left alone with a warning: it serves readers
+// as the point itself and must not stop the next backup.
 func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, error) {
 	points := map[string]bool{}
 	var intents []string
@@ -283,8 +339,8 @@ func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, er
 			continue
 		}
 		err := v.finishIntent(ctx, g, name)
-		if errkind.Is(err, errkind.Damaged) {
-			v.warn("%v", err)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			v.warn("intent %q cannot be finished: %v", name, err)
 			continue
 		}
 		if err != nil {
@@ -308,5 +364,9 @@ func (v *Vault) finishIntent(ctx context.Context, g access.Grant, name string) e
 	if c.Lock != nil {
 		lock = blob.Lock{Mode: blob.Mode(c.Lock.Mode), Until: c.Lock.Until.Time()}
 	}
-	return v.finishCommit(ctx, g, p, object, lock)
+	packs, err := v.PackObjects(ctx, p.Envelope)
+	if err != nil {
+		return err
+	}
+	return v.finishCommit(ctx, g, p, object, packs, lock)
 }

@@ -3,6 +3,8 @@ package vault
 import (
 	"bytes"
 	"context"
+
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
 )
 
 // Change is one difference between two points: Before or After is nil where
@@ -113,7 +115,25 @@ func sameEntry(a, b *Entry) bool {
 	if x.Kind == Dir && y.Kind == Dir {
 		x.MTime, y.MTime = Stamp{}, Stamp{} // changes whenever something inside does
 	}
-	ex, errX := marshalEntry(x)
-	ey, errY := marshalEntry(y)
+	ex, errX := canon.Marshal(x)
+	ey, errY := canon.Marshal(y)
 	return errX == nil && errY == nil && bytes.Equal(ex, ey)
+}
+
+// ContentDiffers reports whether a path that is in both points holds other
+// bytes.
+func (c Change) ContentDiffers() bool {
+	if c.Before == nil || c.After == nil {
+		return false
+	}
+	return contentKey(c.Before) != contentKey(c.After)
+}
+
+// contentKey is equal for equal contents cut in the same way.
+func contentKey(e *Entry) string {
+	data, err := canon.Marshal([]any{e.Size, e.Target, e.Sparse, e.Extents, e.Content})
+	if err != nil {
+		panic(err) // plain data
+	}
+	return string(data)
 }

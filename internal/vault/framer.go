@@ -71,7 +71,7 @@ func (f *framer) collect(d tree.Digest, chunk []byte) []*frame {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var full []*frame
-	if f.cur != nil && len(f.cur.plain)+len(chunk) > frameTarget {
+	if f.cur != nil && (len(f.cur.plain)+len(chunk) > frameTarget || len(f.cur.lengths) >= frameChunks) {
 		full, f.cur = append(full, f.cur), nil
 	}
 	if f.cur == nil {
@@ -106,6 +106,8 @@ func (s *Session) send(ctx context.Context, f *frame) error {
 	select {
 	case s.frames <- f:
 		return nil
+	case <-s.drain:
+		return errkind.New(errkind.Internal, "the session takes nothing more")
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.ctx.Done():
@@ -126,17 +128,20 @@ func (s *Session) encode() error {
 	z := s.v.zippers.Get()
 	defer s.v.zippers.Put(z)
 	e := encoder{s: s, z: z}
-	for f := range s.frames {
-		if err := s.ctx.Err(); err != nil {
-			return err
+	for {
+		select {
+		case f := <-s.frames:
+			if err := e.frame(f); err != nil {
+				return err
+			}
+			s.mem.give(len(f.plain))
+			s.spare.Put(f)
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		case <-s.drain:
+			return nil
 		}
-		if err := e.frame(f); err != nil {
-			return err
-		}
-		s.mem.give(len(f.plain))
-		s.spare.Put(f)
 	}
-	return nil
 }
 
 type encoder struct {

@@ -95,7 +95,7 @@ func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lo
 	object := seal.Stream(canon.Hint, v.header.Vault, sealer, z, data)
 	_, err = v.bucket.Put(ctx, hintObject(e.Source, e.Number), object, blob.PutOptions{Lock: lock})
 	if errkind.Is(err, errkind.Exists) {
-		return nil // left by a run that died before its intent; readers check files against it all the same
+		return nil // left by a run that died before its intent; readers see that it is not this one's
 	}
 	return err
 }
@@ -108,7 +108,24 @@ func (v *Vault) ReadHints(ctx context.Context, source SourceID, number uint64) (
 	if err != nil {
 		return nil, err
 	}
+	p, err := v.ReadPoint(ctx, pointObject(source, number))
+	if err != nil {
+		return nil, err
+	}
+	if !sealedBy(object, p.Envelope.Session) {
+		return nil, errkind.New(errkind.NotFound, "hints %q are of another run than the point", name)
+	}
 	return v.parseHints(name, object)
+}
+
+// sealedBy tells whether a sealed stream names the session in its seal header.
+func sealedBy(object []byte, session ID) bool {
+	const at = canon.MagicSize + 16
+	if len(object) < at {
+		return false
+	}
+	h, _, err := seal.ParseHeader(object[at:])
+	return err == nil && h.Session == session
 }
 
 func (v *Vault) parseHints(name string, object []byte) (*Hints, error) {

@@ -28,21 +28,34 @@ func ownerObject(epoch uint64) string { return fmt.Sprintf("%s%010d", ownerPrefi
 
 // Owner reads the epoch in force.
 func (v *Vault) Owner(ctx context.Context) (Owner, error) {
-	var last string
-	err := v.bucket.List(ctx, ownerPrefix, func(i blob.Info) error {
-		if _, err := strconv.ParseUint(i.Name[len(ownerPrefix):], 10, 64); err == nil {
-			last = i.Name
-		}
-		return nil
-	})
+	epoch, err := v.lastEpoch(ctx)
 	if err != nil {
 		return Owner{}, err
 	}
-	if last == "" {
+	if epoch == 0 {
 		return Owner{}, errkind.New(errkind.Damaged, "the vault has no owner epoch in %s", ownerPrefix)
 	}
+	return v.readOwner(ctx, ownerObject(epoch))
+}
+
+// lastEpoch gives the highest epoch there is, 0 if there is none.
+func (v *Vault) lastEpoch(ctx context.Context) (uint64, error) {
+	var last uint64
+	err := v.bucket.List(ctx, ownerPrefix, func(i blob.Info) error {
+		if n, err := strconv.ParseUint(i.Name[len(ownerPrefix):], 10, 64); err == nil && ownerObject(n) == i.Name {
+			last = max(last, n)
+		}
+		return nil
+	})
+	return last, err
+}
+
+func (v *Vault) readOwner(ctx context.Context, name string) (Owner, error) {
 	var o Owner
-	_, err = v.readSigned(ctx, canon.Owner, last, &o)
+	_, err := v.readSigned(ctx, canon.Owner, name, &o)
+	if err == nil && (o.Vault != v.header.Vault || ownerObject(o.Epoch) != name) {
+		err = errkind.New(errkind.Damaged, "owner epoch %q is not what its name says", name)
+	}
 	return o, err
 }
 
@@ -59,19 +72,23 @@ func (v *Vault) CheckOwner(ctx context.Context) error {
 }
 
 // TakeOwnership opens a new epoch for this server. The one that had it can
-// read but no longer write.
+// read but no longer write. An epoch that cannot be read is no obstacle.
 func (v *Vault) TakeOwnership(ctx context.Context, g access.Grant) error {
 	if err := g.Require(access.OwnerTake, access.VaultRecover); err != nil {
 		return err
 	}
 	o, err := v.Owner(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return err
+	}
+	if err == nil && o.Server == v.opts.Server {
+		return nil
+	}
+	epoch, err := v.lastEpoch(ctx)
 	if err != nil {
 		return err
 	}
-	if o.Server == v.opts.Server {
-		return nil
-	}
-	return v.takeOwnership(ctx, o.Epoch+1)
+	return v.takeOwnership(ctx, epoch+1)
 }
 
 func (v *Vault) takeOwnership(ctx context.Context, epoch uint64) error {

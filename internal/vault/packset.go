@@ -226,6 +226,9 @@ func (v *Vault) readDirectory(ctx context.Context, kind seal.ChunkKind, object s
 	if err == nil {
 		frames, err = pack.ParseDirectory(s, sealed)
 	}
+	if err == nil && pack.FramesEnd(frames) > from {
+		err = errkind.New(errkind.Damaged, "its directory lists frames beyond its end")
+	}
 	if err != nil {
 		return nil, errkind.Wrap(damagedUnlessNewer(err), err, "pack %q", object)
 	}

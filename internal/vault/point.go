@@ -12,6 +12,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
@@ -89,14 +90,6 @@ type Envelope struct {
 	Entries     int64    `cbor:"17,keyasint"`
 }
 
-// PointTag is a retention tag as given at commit.
-type PointTag struct {
-	_           struct{} `cbor:",toarray"`
-	Name        string
-	Period      string
-	Provisional bool
-}
-
 // PointProblem is an input that could not be taken.
 type PointProblem struct {
 	_       struct{} `cbor:",toarray"`
@@ -113,43 +106,53 @@ type PointClass struct {
 	Bytes int64  `cbor:"4,keyasint"`
 }
 
+// Body is the sealed part of a point (section 11).
+type Body struct {
+	Source SourceRecord `cbor:"1,keyasint"`
+	Host   string       `cbor:"2,keyasint"`
+	// Retention is what rules decided at commit; the state of the point is
+	// the fold of later facts over it.
+	Retention    retention.PointFacts `cbor:"3,keyasint"`
+	Statistics   map[string]int64     `cbor:"4,keyasint,omitempty"`
+	Classes      []PointClass         `cbor:"5,keyasint,omitempty"`
+	Problems     []PointProblem       `cbor:"6,keyasint,omitempty"`
+	ProblemCount int64                `cbor:"7,keyasint,omitempty"`
+	Fuzzy        [][]byte             `cbor:"8,keyasint,omitempty"`
+	FuzzyCount   int64                `cbor:"9,keyasint,omitempty"`
+	Excluded     int64                `cbor:"10,keyasint,omitempty"`
+	Close        *PointClose          `cbor:"11,keyasint,omitempty"`
+	Events       []string             `cbor:"12,keyasint,omitempty"`
+	Holds        []string             `cbor:"13,keyasint,omitempty"`
+	Version      string               `cbor:"14,keyasint,omitempty"`
+	Warnings     []string             `cbor:"15,keyasint,omitempty"`
+}
+
+// listRoom bounds the bytes of paths and messages in each list of a body: a
+// long list of long paths must not keep a point from being committed. The
+// counts beside the lists tell how many there were.
+const listRoom = 2 << 20
+
+func (b *Body) fit() {
+	room := listRoom
+	for i, p := range b.Problems {
+		if room -= len(p.Path) + len(p.Op) + len(p.Message) + 32; room < 0 {
+			b.Problems = b.Problems[:i]
+			break
+		}
+	}
+	room = listRoom
+	for i, p := range b.Fuzzy {
+		if room -= len(p) + 8; room < 0 {
+			b.Fuzzy = b.Fuzzy[:i]
+			break
+		}
+	}
+}
+
 // PointClose marks a close point.
 type PointClose struct {
 	Period      string `cbor:"1,keyasint"`
 	Provisional bool   `cbor:"2,keyasint,omitempty"`
-}
-
-// PointReason is why a point is kept until when.
-type PointReason struct {
-	Kind   string `cbor:"1,keyasint"`
-	Name   string `cbor:"2,keyasint,omitempty"`
-	Period string `cbor:"3,keyasint,omitempty"`
-	Basis  string `cbor:"4,keyasint,omitempty"`
-	Until  *Stamp `cbor:"5,keyasint,omitempty"`
-	Text   string `cbor:"6,keyasint,omitempty"`
-}
-
-// Body is the sealed part of a point (section 11).
-type Body struct {
-	Source        SourceRecord     `cbor:"1,keyasint"`
-	Host          string           `cbor:"2,keyasint"`
-	Policy        string           `cbor:"3,keyasint"`
-	PolicyVersion int              `cbor:"4,keyasint"`
-	Tags          []PointTag       `cbor:"5,keyasint,omitempty"`
-	Reasons       []PointReason    `cbor:"6,keyasint,omitempty"`
-	Statistics    map[string]int64 `cbor:"7,keyasint,omitempty"`
-	Classes       []PointClass     `cbor:"8,keyasint,omitempty"`
-	Problems      []PointProblem   `cbor:"9,keyasint,omitempty"`
-	ProblemCount  int64            `cbor:"10,keyasint,omitempty"`
-	Fuzzy         [][]byte         `cbor:"11,keyasint,omitempty"`
-	FuzzyCount    int64            `cbor:"12,keyasint,omitempty"`
-	Excluded      int64            `cbor:"13,keyasint,omitempty"`
-	Close         *PointClose      `cbor:"14,keyasint,omitempty"`
-	Events        []string         `cbor:"15,keyasint,omitempty"`
-	Holds         []string         `cbor:"16,keyasint,omitempty"`
-	Trigger       string           `cbor:"17,keyasint"`
-	Version       string           `cbor:"18,keyasint,omitempty"`
-	Warnings      []string         `cbor:"19,keyasint,omitempty"`
 }
 
 // Point is a committed recovery point as read from the store.
@@ -172,17 +175,15 @@ func pointObject(source SourceID, number uint64) string {
 
 // parsePointObject tells whether name is a point's or an intent's.
 func parsePointObject(name string) (source SourceID, number uint64, intent, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(name, pointPrefix), "/")
-	if len(parts) != 2 {
-		return source, 0, false, false
-	}
-	digits, intent := strings.CutSuffix(parts[1], intentSuffix)
-	source, err := ParseSourceID(parts[0])
-	if err != nil || len(digits) != 10 {
+	point, intent := strings.CutSuffix(name, intentSuffix)
+	id, digits, _ := strings.Cut(strings.TrimPrefix(point, pointPrefix), "/")
+	source, err := ParseSourceID(id)
+	if err != nil {
 		return source, 0, false, false
 	}
 	number, err = strconv.ParseUint(digits, 10, 64)
-	return source, number, intent, err == nil
+	ok = err == nil && number > 0 && pointObject(source, number) == point // no second spelling
+	return source, number, intent, ok
 }
 
 // PointRef is a point's object as listed, unread.

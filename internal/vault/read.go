@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -234,18 +235,15 @@ func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func(w Want, dat
 		}
 		return int(a.place.Offset) - int(b.place.Offset)
 	})
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(2)
-	for len(list) > 0 {
+	for len(list) > 0 && inner.Err() == nil {
 		n := rangeEnd(list)
 		part := list[:n]
 		list = list[n:]
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error { return r.readRanges(ctx, part, fn) })
+		g.Go(func() error { return r.readRanges(inner, part, fn) })
 	}
-	return g.Wait()
+	return cmp.Or(g.Wait(), ctx.Err())
 }
 
 // rangeEnd tells how many of the wants at the front are read with one range.

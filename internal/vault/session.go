@@ -1,7 +1,10 @@
 package vault
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/chunk"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
@@ -27,6 +31,7 @@ const (
 	treePackBuffer = 11 << 20
 	packChunks     = 1 << 16
 	frameTarget    = 1 << 20
+	frameChunks    = 1 << 13 // so that tiny chunks do not make a directory larger than its pack
 	segmentFlush   = 24 << 20
 	// provisional is how long fresh packs are locked before a point needs them.
 	provisional = 72 * time.Hour
@@ -54,7 +59,8 @@ type Session struct {
 	set     *packSet
 	work    *errgroup.Group
 	coding  sync.WaitGroup // the encoders among work
-	frames  chan *frame
+	frames  chan *frame    // never closed: a late send must not panic
+	drain   chan struct{}  // closed when no more frames come
 	data    *packer
 	tree    *packer
 	framers [2]*framer
@@ -62,13 +68,15 @@ type Session struct {
 	buffers sync.Pool // *streamBuffer
 	mem     memory
 
-	mu      sync.Mutex // guards claimed, needed, builder, segment count
+	mu      sync.Mutex // guards claimed, needed, builder, full
 	claimed map[index.ID]struct{}
-	needed  map[pack.Name]struct{}
+	needed  map[pack.Name]seal.ChunkKind
 	builder *index.Builder
+	full    []*index.Segment // of packs that no segment covered before
 
-	closed atomic.Bool
-	stats  SessionStats
+	end     sync.Once
+	flushed error // what the end came to
+	stats   SessionStats
 }
 
 // SessionStats count what a session did; read them with [Session.Stats].
@@ -88,6 +96,7 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 	if err := v.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
+	v.forgetPacks()
 	if _, err := v.finishCommits(ctx, g); err != nil {
 		return nil, err
 	}
@@ -101,7 +110,7 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 		return nil, err
 	}
 	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), cutter: cutter, set: set,
-		frames: make(chan *frame), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]struct{}{}, builder: index.NewBuilder(v.chunkID)}
+		frames: make(chan *frame), drain: make(chan struct{}), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, builder: index.NewBuilder(v.chunkID)}
 	if s.key, err = v.ring.SessionKey(v.ring.Current, s.id); err != nil {
 		return nil, err
 	}
@@ -129,8 +138,15 @@ func (s *Session) start(ctx context.Context) {
 	}
 	for _, info := range s.set.unindexed {
 		s.builder.Add(info) // so that the next reader need not open their directories
+		if s.builder.Len() >= segmentFlush {
+			s.full = append(s.full, s.builder.Segment())
+			s.builder = index.NewBuilder(s.v.chunkID)
+		}
 	}
 }
+
+// Format keeps the session's key out of logs, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "session %x", s.id[:]) }
 
 // Stats gives the session's counters.
 func (s *Session) Stats() *SessionStats { return &s.stats }
@@ -141,12 +157,11 @@ func (s *Session) Err() error { return context.Cause(s.ctx) }
 // Abort ends the session without a point. What was stored stays and is found
 // again by the next session.
 func (s *Session) Abort() {
-	if s.closed.CompareAndSwap(false, true) {
-		s.cancel()
-		close(s.frames)
-		_ = s.work.Wait() // the session is given up; its error was or will be reported by the caller
+	s.cancel()
+	s.end.Do(func() {
+		s.flushed = cmp.Or(s.finish(s.ctx), errkind.New(errkind.Internal, "the session was aborted"))
 		s.v.forgetPacks()
-	}
+	})
 }
 
 // claim says whether a chunk must be stored by the caller: true exactly once
@@ -158,7 +173,7 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known {
-		s.needed[place.Pack.Name] = struct{}{}
+		s.needed[place.Pack.Name] = place.Pack.Kind
 		return false
 	}
 	if _, ok := s.claimed[id]; ok {
@@ -172,12 +187,12 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 // notes those packs as needed by the point.
 func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 	known := true
-	need := map[pack.Name]struct{}{}
+	need := map[pack.Name]seal.ChunkKind{}
 	look := func(kind seal.ChunkKind, d Digest) {
 		p, ok := s.set.place(index.ID(s.v.domain.ChunkID(kind, d)))
 		known = known && ok
 		if ok {
-			need[p.Pack.Name] = struct{}{}
+			need[p.Pack.Name] = p.Pack.Kind
 		}
 	}
 	get := func(ctx context.Context, d Digest) ([]byte, error) { return s.v.node(ctx, s.set, d) }
@@ -190,9 +205,7 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 	if known {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for n := range need {
-			s.needed[n] = struct{}{}
-		}
+		maps.Copy(s.needed, need)
 	}
 	return known, nil
 }
@@ -202,7 +215,7 @@ func (s *Session) packStored(info pack.Info) error {
 	s.stats.Packs.Add(1)
 	s.stats.Stored.Add(info.Size)
 	s.mu.Lock()
-	s.needed[info.Name] = struct{}{}
+	s.needed[info.Name] = info.Kind
 	s.builder.Add(info)
 	var full *index.Segment
 	if s.builder.Len() >= segmentFlush {

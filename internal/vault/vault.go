@@ -102,6 +102,9 @@ type Vault struct {
 	warnings []string
 }
 
+// Format keeps the vault's secrets out of logs, whatever the verb.
+func (v *Vault) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "vault %x", v.header.Vault[:]) }
+
 // Header gives the vault's header.
 func (v *Vault) Header() Header { return v.header }
 
@@ -148,6 +151,9 @@ type CreateOptions struct {
 func Create(ctx context.Context, g access.Grant, b *blob.Bucket, keks map[string]KEK, co CreateOptions) (*Vault, error) {
 	if err := g.Require(access.VaultCreate); err != nil {
 		return nil, err
+	}
+	if len(keks) == 0 {
+		return nil, errkind.New(errkind.Invalid, "a vault without a key slot could never be opened")
 	}
 	if err := checkEmpty(ctx, b); err != nil {
 		return nil, err
@@ -367,4 +373,18 @@ func (v *Vault) openSlot(ctx context.Context, name string, kek KEK) (*seal.Keyri
 		return nil, errkind.Wrap(errkind.Of(err), err, "key slot %q", name)
 	}
 	return ring, nil
+}
+
+// CreateSlot lets one more KEK open the vault.
+func (v *Vault) CreateSlot(ctx context.Context, g access.Grant, label string, kek KEK) error {
+	if err := g.Require(access.KeyCreate, access.VaultCreate, access.VaultRecover); err != nil {
+		return err
+	}
+	return v.putSlot(ctx, label, kek, tree.StampOf(v.opts.Now()))
+}
+
+// Opens reports whether a KEK opens the vault.
+func (v *Vault) Opens(ctx context.Context, kek KEK) bool {
+	_, err := v.openSlots(ctx, kek)
+	return err == nil
 }

@@ -110,7 +110,7 @@ func (f *fixture) fill(ctx context.Context, s *vault.Session, files []file) (vau
 	hints.Add("a", vault.StampOf(start), 7)
 	return s.Commit(ctx, grant(access.BackupRun), vault.Draft{Source: f.source, Root: root, Received: vault.StampOf(f.now), Started: vault.StampOf(f.now), Term: vault.Fixed,
 		RetainUntil: &until, Complete: true, Trial: true, Size: size, Entries: int64(len(files)) + 1, Hints: hints,
-		Body: vault.Body{Trigger: "on_demand", Source: vault.SourceRecord{ID: f.source, Name: "books", Kind: "files"}}})
+		Body: vault.Body{Source: vault.SourceRecord{ID: f.source, Name: "books", Kind: "files"}}})
 }
 
 // read gives all files of a point; what is damaged is left out and counted.

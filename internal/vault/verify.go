@@ -11,6 +11,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
@@ -88,6 +89,7 @@ type verifier struct {
 	points   []Point
 	set      *packSet
 	badFrame map[frameKey]bool
+	suspect  map[pack.Name]bool // packs with a fault: what a tree needs of them is read to know
 	progress VerifyProgress
 	done     atomic.Int64
 	total    int64
@@ -99,7 +101,7 @@ func (v *Vault) Verify(ctx context.Context, mode VerifyMode, progress VerifyProg
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	w := &verifier{v: v, byObject: map[string]*VerifyProblem{}, badFrame: map[frameKey]bool{}, progress: progress,
+	w := &verifier{v: v, byObject: map[string]*VerifyProblem{}, badFrame: map[frameKey]bool{}, suspect: map[pack.Name]bool{}, progress: progress,
 		report: &VerifyReport{Mode: mode, Started: v.opts.Now()}}
 	err := v.bucket.List(ctx, "", func(i blob.Info) error {
 		w.infos = append(w.infos, i)
@@ -218,6 +220,9 @@ func (w *verifier) smallObjects(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if i.Lock.Mode == blob.Compliance && i.Lock.Until.Equal(blob.Forever()) {
+			w.problem("locks/"+i.Name+".lock", errkind.New(errkind.Damaged, "the store cannot read this object's lock")).Spared = "the object itself is kept, as if locked for ever"
+		}
 		if err := w.finding(i.Name, w.smallObject(ctx, i)); err != nil {
 			return err
 		}
@@ -266,9 +271,8 @@ func (w *verifier) smallObject(ctx context.Context, i blob.Info) error {
 
 func (w *verifier) governance(ctx context.Context) error {
 	for _, i := range w.infos {
-		var o Owner
 		if strings.HasPrefix(i.Name, ownerPrefix) {
-			_, err := w.v.readSigned(ctx, canon.Owner, i.Name, &o)
+			_, err := w.v.readOwner(ctx, i.Name)
 			if err := w.finding(i.Name, err); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ import (
 
 // packBytes reads every pack whole, two at a time.
 func (w *verifier) packBytes(ctx context.Context) error {
-	var mu sync.Mutex // guards problems, badFrame and counters while packs are read
+	var mu sync.Mutex // guards problems, badFrame, suspect and counters while packs are read
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
 	buffers := sync.Pool{}
@@ -44,6 +44,7 @@ func (w *verifier) packBytes(ctx context.Context) error {
 			for _, n := range b.bad {
 				w.badFrame[frameKey{name, n}] = true
 			}
+			w.suspect[name] = w.suspect[name] || err != nil
 			return w.finding(i.Name, err)
 		})
 	}
@@ -159,10 +160,13 @@ func (b *packCheck) frame(s *seal.Sealer, z *seal.Zipper, n uint32, f *pack.Fram
 // pointTrees walks every point and checks that each chunk it refers to has a
 // whole place. A subtree found whole is not walked again for another point.
 func (w *verifier) pointTrees(ctx context.Context) error {
-	t := &treeCheck{w: w, whole: map[Digest]bool{}, reader: w.v.newReader(w.set)}
+	t := &treeCheck{w: w, ctx: ctx, whole: map[Digest]bool{}, reader: w.v.newReader(w.set)}
 	for _, p := range w.points {
 		if err := t.point(ctx, p); err != nil {
 			return err
+		}
+		if t.err != nil {
+			return t.err
 		}
 	}
 	return nil
@@ -170,9 +174,11 @@ func (w *verifier) pointTrees(ctx context.Context) error {
 
 type treeCheck struct {
 	w      *verifier
+	ctx    context.Context
 	reader *Reader
 	whole  map[Digest]bool
 	now    Point
+	err    error // the store's, met where only yes or no can be said
 }
 
 func (t *treeCheck) point(ctx context.Context, p Point) error {
@@ -211,6 +217,9 @@ func (t *treeCheck) dir(ctx context.Context, d Digest, path string) (bool, error
 			return false
 		},
 		Broken: func(n Digest, err error) error {
+			if !errkind.Is(err, errkind.Damaged) {
+				return err // the store's trouble is not damage
+			}
 			ok = false
 			t.lost(seal.TreeChunk, n, path+"/", err)
 			return nil
@@ -280,12 +289,36 @@ func (t *treeCheck) file(ctx context.Context, path string, e Entry) (bool, error
 // it has none.
 func (t *treeCheck) usable(kind seal.ChunkKind, d Digest, path string) bool {
 	for _, p := range t.w.set.places(index.ID(t.w.v.domain.ChunkID(kind, d))) {
-		if !t.w.badFrame[frameKey{p.Pack.Name, p.Frame}] {
+		if t.holds(p, d) {
 			return true
 		}
 	}
 	t.lost(kind, d, path, nil)
 	return false
+}
+
+// holds reports whether a place has the chunk. In a pack with a fault only its
+// bytes can tell: another pack may lie under its name, whole in itself.
+func (t *treeCheck) holds(p index.Place, d Digest) bool {
+	key := frameKey{p.Pack.Name, p.Frame}
+	if t.w.badFrame[key] {
+		return false
+	}
+	if !t.w.suspect[p.Pack.Name] {
+		return true
+	}
+	plain, err := t.reader.frame(t.ctx, p.Pack, p.Frame)
+	switch {
+	case err == nil:
+		_, err = cutPlace(plain, p, d)
+		return err == nil
+	case errkind.Is(err, errkind.Damaged), errkind.Is(err, errkind.NotFound):
+		t.w.badFrame[key] = true
+		return false
+	default:
+		t.err = err
+		return true
+	}
 }
 
 // lost notes a file against the pack that should have held the chunk.

@@ -69,7 +69,9 @@ type codec struct {
 }
 
 func newCodec() codec {
-	enc, err := cbor.CoreDetEncOptions().EncMode()
+	options := cbor.CoreDetEncOptions()
+	options.Time = cbor.TimeRFC3339NanoUTC
+	enc, err := options.EncMode()
 	if err != nil {
 		panic(err) // our own constants
 	}
@@ -78,7 +80,7 @@ func newCodec() codec {
 		IndefLength:      cbor.IndefLengthForbidden,
 		TagsMd:           cbor.TagsForbidden,
 		MaxNestedLevels:  16,
-		MaxArrayElements: 1 << 24,
+		MaxArrayElements: 1 << 20,
 		MaxMapPairs:      1 << 16,
 		UTF8:             cbor.UTF8DecodeInvalid,
 	}.DecMode()
@@ -89,6 +91,9 @@ func newCodec() codec {
 }
 
 var modes = newCodec() // immutable after start
+
+// Raw is a value that is encoded already.
+type Raw = cbor.RawMessage
 
 // Marshal gives the canonical encoding of v.
 func Marshal(v any) ([]byte, error) {

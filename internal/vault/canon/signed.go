@@ -11,6 +11,10 @@ import (
 
 const signatureDomain = "counterfoil/1 signature\x00"
 
+// maxSignatures bounds the encoded signatures of an object: they are decoded
+// before anything about the object is known to be genuine.
+const maxSignatures = 64 << 10
+
 // Ed25519 is the name of the one signature algorithm of format 1.
 const Ed25519 = "ed25519"
 
@@ -80,6 +84,9 @@ func ParseSigned(m Magic, data []byte) (SignedObject, error) {
 	sigs, rest, err := cut32(rest)
 	if err != nil {
 		return o, err
+	}
+	if len(sigs) > maxSignatures {
+		return o, errkind.New(errkind.Damaged, "%d bytes of signatures", len(sigs))
 	}
 	if err := Unmarshal(sigs, &o.Signatures); err != nil {
 		return o, err

@@ -214,7 +214,8 @@ func (d *decoder) pack() *Pack {
 	head := d.take(packHead)
 	p := &Pack{Name: pack.Name(head[:32]), Kind: seal.ChunkKind(head[32]), Size: int64(binary.BigEndian.Uint64(head[33:]))}
 	n := int64(binary.BigEndian.Uint32(head[41:]))
-	if n*frameSize > int64(len(d.rest)) || p.Size < 0 || p.Size > pack.MaxSize {
+	known := p.Kind == seal.DataChunk || p.Kind == seal.TreeChunk
+	if !known || n*frameSize > int64(len(d.rest)) || p.Size < 0 || p.Size > pack.MaxSize {
 		d.bad = true
 		return p
 	}

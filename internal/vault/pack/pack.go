@@ -223,6 +223,16 @@ func ParseDirectory(s *seal.Sealer, sealed []byte) ([]Frame, error) {
 	return decodeDirectory(plain)
 }
 
+// FramesEnd is the offset behind the last frame. What is beyond the pack's
+// directory shows an impossible directory.
+func FramesEnd(frames []Frame) int64 {
+	at := int64(FramesAt)
+	for i := range frames {
+		at += int64(frames[i].Sealed)
+	}
+	return at
+}
+
 func decodeDirectory(plain []byte) ([]Frame, error) {
 	var d directory
 	if err := canon.Unmarshal(plain, &d); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -41,6 +42,14 @@ type Keyring struct {
 	Signing     []SigningSeed     `cbor:"5,keyasint"`
 	Attachments map[string][]byte `cbor:"6,keyasint,omitempty"`
 }
+
+// Format keeps the ring's secrets out of logs, whatever the verb.
+func (k Keyring) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "keyring of vault %x", k.Vault[:])
+}
+
+// MarshalJSON keeps the ring's secrets out of structured logs.
+func (k Keyring) MarshalJSON() ([]byte, error) { return []byte(`"keyring"`), nil }
 
 // VaultDomain is the name of the domain that always exists.
 const VaultDomain = "vault"

@@ -15,6 +15,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
@@ -50,11 +51,11 @@ func NewSecret() Secret {
 	return s
 }
 
-// String keeps secrets out of logs.
-func (Secret) String() string { return "secret" }
+// Format keeps secrets out of logs, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secret") }
 
-// GoString keeps secrets out of logs.
-func (Secret) GoString() string { return "secret" }
+// MarshalJSON keeps secrets out of structured logs.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"secret"`), nil }
 
 // Header says which keys sealed an object; it travels in clear.
 type Header struct {

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -22,6 +23,10 @@ const (
 // little more.
 const MaxPlain = 8 << 20
 
+// decodeAhead is room with which the decoder need not look at every step
+// whether it is at the end.
+const decodeAhead = 32
+
 // Zipper compresses and decompresses frames. One goroutine at a time uses it;
 // take them from a [ZipperPool].
 type Zipper struct {
@@ -37,7 +42,8 @@ func NewZipper() *Zipper {
 	if err != nil {
 		panic(err) // our own constants
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPlain), zstd.WithDecoderLowmem(true))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPlain), zstd.WithDecoderLowmem(true),
+		zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(err) // our own constants
 	}
@@ -88,11 +94,14 @@ func (z *Zipper) Expand(dst []byte, c Compression, data []byte, plain int) ([]by
 	case Stored:
 		dst = append(dst, data...)
 	case Zstd:
-		out, err := z.dec.DecodeAll(data, dst)
+		// Into the room behind dst and no further: the decoder's own bound
+		// would count dst too.
+		dst = slices.Grow(dst, plain+decodeAhead)
+		out, err := z.dec.DecodeAll(data, dst[before:before:before+plain+decodeAhead])
 		if err != nil {
 			return nil, errkind.Wrap(errkind.Damaged, err, "decompress frame")
 		}
-		dst = out
+		dst = dst[:before+len(out)]
 	default:
 		return nil, errkind.New(errkind.Damaged, "unknown compression %d", c)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
 )
 
 // Builder makes the node of one directory from its entries, given in ascending
@@ -14,7 +15,9 @@ import (
 // directory at a time, not all of it.
 type Builder struct {
 	put     Putter
-	entries []Entry
+	entries []canon.Raw // encoded, not yet stored
+	names   [][]byte    // of entries
+	size    int         // of entries together
 	last    []byte
 	refs    []branchItem
 	huge    bool
@@ -31,30 +34,47 @@ func (b *Builder) Add(ctx context.Context, e Entry) error {
 	if b.last != nil && bytes.Compare(e.Name, b.last) <= 0 {
 		return errkind.New(errkind.Internal, "entry %q does not come after %q", e.Name, b.last)
 	}
-	b.last = e.Name
-	b.entries = append(b.entries, e)
-	if !b.huge && len(b.entries) <= leafEntries {
+	raw, err := encodeEntry(&e)
+	if err != nil {
+		return err
+	}
+	b.last = bytes.Clone(e.Name)
+	b.hold(b.last, raw)
+	if b.huge {
+		return b.endPiece(ctx)
+	}
+	if len(b.entries) <= leafEntries && b.size < pieceBytes {
 		return nil
 	}
-	b.huge = true
-	return b.flushPieces(ctx)
+	return b.becomeHuge(ctx)
 }
 
-// flushPieces stores every piece that is complete.
-func (b *Builder) flushPieces(ctx context.Context) error {
-	start := 0
-	for i := range b.entries {
-		if endsPiece(b.entries[i].Name) || i-start+1 == pieceEntries {
-			if err := b.piece(ctx, b.entries[start:i+1]); err != nil {
-				return err
-			}
-			start = i + 1
+func (b *Builder) hold(name []byte, raw canon.Raw) {
+	b.entries = append(b.entries, raw)
+	b.names = append(b.names, name)
+	b.size += len(raw)
+}
+
+// becomeHuge cuts what was held so far into pieces.
+func (b *Builder) becomeHuge(ctx context.Context) error {
+	entries, names := b.entries, b.names
+	b.entries, b.names, b.size, b.huge = nil, nil, 0, true
+	for i := range entries {
+		b.hold(names[i], entries[i])
+		if err := b.endPiece(ctx); err != nil {
+			return err
 		}
 	}
-	n := copy(b.entries, b.entries[start:])
-	clear(b.entries[n:])
-	b.entries = b.entries[:n]
 	return nil
+}
+
+// endPiece stores the piece if it ends with the entry taken last.
+func (b *Builder) endPiece(ctx context.Context) error {
+	n := len(b.entries)
+	if n < pieceEntries && b.size < pieceBytes && !endsPiece(b.names[n-1]) {
+		return nil
+	}
+	return b.piece(ctx)
 }
 
 func endsPiece(name []byte) bool {
@@ -62,25 +82,35 @@ func endsPiece(name []byte) bool {
 	return binary.BigEndian.Uint16(sum[:])&pieceBits == 0
 }
 
-func (b *Builder) piece(ctx context.Context, entries []Entry) error {
-	d, err := putNode(ctx, b.put, typeDirectory, entries)
+func (b *Builder) piece(ctx context.Context) error {
+	d, err := putNode(ctx, b.put, typeDirectory, b.entries)
 	if err != nil {
 		return err
 	}
-	b.refs = append(b.refs, branchItem{First: entries[0].Name, Digest: d, Count: uint64(len(entries))})
+	b.refs = append(b.refs, branchItem{First: b.names[0], Digest: d, Count: uint64(len(b.entries))})
+	b.entries, b.names, b.size = b.entries[:0], b.names[:0], 0
 	return nil
+}
+
+// encodeEntry refuses an entry that could make its node longer than a chunk.
+func encodeEntry(e *Entry) (canon.Raw, error) {
+	raw, err := canon.Marshal(e)
+	if err == nil && len(raw) > MaxEntry {
+		err = errkind.New(errkind.Unsupported, "entry %q takes %d bytes, more than the %d that a directory can hold for one", e.Name, len(raw), MaxEntry)
+	}
+	return raw, err
 }
 
 // Finish stores what is left and gives the directory's digest.
 func (b *Builder) Finish(ctx context.Context) (Digest, error) {
 	if !b.huge {
 		if b.entries == nil {
-			b.entries = []Entry{}
+			b.entries = []canon.Raw{}
 		}
 		return putNode(ctx, b.put, typeDirectory, b.entries)
 	}
 	if len(b.entries) > 0 {
-		if err := b.piece(ctx, b.entries); err != nil {
+		if err := b.piece(ctx); err != nil {
 			return Digest{}, err
 		}
 	}
@@ -125,7 +155,11 @@ func PutRoot(ctx context.Context, put Putter, e Entry) (Digest, error) {
 	if err := CheckEntry(&e, true); err != nil {
 		return Digest{}, err
 	}
-	return putNode(ctx, put, typeDirectory, []Entry{e})
+	raw, err := encodeEntry(&e)
+	if err != nil {
+		return Digest{}, err
+	}
+	return putNode(ctx, put, typeDirectory, []canon.Raw{raw})
 }
 
 // GetRoot fetches the entry in a point's root node.

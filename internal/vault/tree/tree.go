@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -44,8 +45,9 @@ const (
 )
 
 const (
-	leafEntries   = 1024 // a directory up to here is one node
-	pieceEntries  = 4096 // and a piece of a larger one at most this
+	leafEntries   = 1024    // a directory up to here is one node
+	pieceEntries  = 4096    // and a piece of a larger one at most this
+	pieceBytes    = 1 << 20 // at which a piece ends too, lest it outgrow a chunk
 	pieceBits     = 1<<9 - 1
 	inlineItems   = 32 // content lists up to here stay in the entry
 	listItems     = 8192
@@ -53,6 +55,10 @@ const (
 	maxDepth      = 8
 	maxNameLength = 255
 )
+
+// MaxEntry is how long an encoded entry may be: a piece with one more entry
+// still fits into a chunk.
+const MaxEntry = 2 << 20
 
 type node[T any] struct {
 	_     struct{} `cbor:",toarray"`
@@ -77,6 +83,9 @@ func putNode[T any](ctx context.Context, put Putter, t nodeType, items []T) (Dig
 }
 
 func parseNode[T any](plain []byte, want nodeType) ([]T, error) {
+	if count := itemCount(plain); count > listItems {
+		return nil, errkind.New(errkind.Damaged, "tree node of %d items", count)
+	}
 	var n node[T]
 	if err := canon.Unmarshal(plain, &n); err != nil {
 		return nil, err
@@ -95,6 +104,18 @@ func typeOf(plain []byte) nodeType {
 	return nodeType(plain[1])
 }
 
+// itemCount peeks at the number of a node's items, 0 where there is none: they
+// are decoded into something much larger.
+func itemCount(plain []byte) uint64 {
+	var wide [8]byte
+	if len(plain) < 3 || plain[2] < 0x98 || plain[2] > 0x9b || len(plain) < 3+1<<(plain[2]-0x98) {
+		return 0 // at most 23, or no array
+	}
+	n := 1 << (plain[2] - 0x98)
+	copy(wide[8-n:], plain[3:3+n])
+	return binary.BigEndian.Uint64(wide[:])
+}
+
 // CheckEntry refuses an entry that no honest writer makes, above all a name
 // that would lead out of its directory.
 func CheckEntry(e *Entry, root bool) error {
@@ -106,6 +127,9 @@ func CheckEntry(e *Entry, root bool) error {
 	}
 	if e.Kind < Regular || e.Kind > Socket {
 		return errkind.New(errkind.Damaged, "entry %q of unknown kind %d", e.Name, e.Kind)
+	}
+	if e.Mode > 0o7777 || e.MTime.Nsec > 999_999_999 || len(e.LinkGroup) != 0 && len(e.LinkGroup) != 16 {
+		return errkind.New(errkind.Damaged, "entry %q with an impossible mode, time or link group", e.Name)
 	}
 	if e.Size < 0 || (e.Kind == Dir) != (e.Tree != nil) || e.Kind != Regular && e.Content != nil {
 		return errkind.New(errkind.Damaged, "entry %q does not fit its kind", e.Name)

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"crypto/fips140"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/blob/diskblob"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/clock"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/doctor"
+	"github.com/counterfoil/counterfoil/internal/durable"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/gate"
+	"github.com/counterfoil/counterfoil/internal/jobs"
+	"github.com/counterfoil/counterfoil/internal/server"
+	"github.com/counterfoil/counterfoil/internal/trial"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+const (
+	socketName  = "server.sock"
+	catalogName = "catalog.db"
+	serverName  = "server.id"
+)
+
+// connect gives a client: of the server that runs for the data directory, else
+// of the same wiring within this process.
+func connect(ctx context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
+	socket := filepath.Join(dataDir, socketName)
+	if conn, err := net.Dial("unix", socket); err == nil {
+		return api.New("http://counterfoil", api.Socket(socket)), conn, nil
+	}
+	in, err := open(ctx, dataDir, readOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	return api.New("http://counterfoil", api.Handler(in.handler)), in, nil
+}
+
+// serve runs the server of a data directory until the context ends. Only the
+// account that runs it can reach its socket.
+func serve(ctx context.Context, dataDir string) error {
+	in, err := open(ctx, dataDir, false)
+	if err != nil {
+		return err
+	}
+	in.serving = true
+	lock, err := durable.Lock(filepath.Join(dataDir, "server.lock"), "server")
+	if err != nil {
+		return errors.Join(err, in.Close())
+	}
+	defer func() { _ = lock.Unlock() }() // ends with the process at the latest
+	socket := filepath.Join(dataDir, socketName)
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "remove the socket of a server that is gone"), in.Close())
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "listen on %s", socket), in.Close())
+	}
+	if err := os.Chmod(socket, 0o600); err != nil {
+		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "protect %s", socket), listener.Close(), in.Close())
+	}
+	srv := &http.Server{Handler: in.handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(listener) }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = srv.Shutdown(context.WithoutCancel(ctx))
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, in.Close())
+}
+
+// installation is everything behind one data directory.
+type installation struct {
+	dataDir string
+	handler http.Handler
+	catalog *catalog.Catalog
+	custody *custody.Custody
+	serving bool
+	closed  bool
+}
+
+// open builds the installation, from the ground floor up.
+func open(ctx context.Context, dataDir string, readOnly bool) (*installation, error) {
+	dataDir, err := filepath.Abs(dataDir)
+	if err != nil {
+		return nil, errkind.Wrap(errkind.Invalid, err, "data directory")
+	}
+	if readOnly {
+		if _, err := os.Stat(filepath.Join(dataDir, catalogName)); errors.Is(err, os.ErrNotExist) {
+			return nil, errkind.New(errkind.NotFound, "there is nothing in the data directory %s yet: 'quickstart PATH' or 'vault create' begin, 'vault recover' takes up a vault that exists, --data names another directory", dataDir)
+		}
+	}
+	if err := durable.MkdirAll(dataDir, 0o700); err != nil {
+		return nil, errkind.Wrap(errkind.Of(err), err, "make the data directory")
+	}
+	id, err := serverID(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := clock.Open(dataDir, nil)
+	if err != nil {
+		return nil, err
+	}
+	index, err := catalog.Open(ctx, filepath.Join(dataDir, catalogName), catalog.Options{})
+	if err != nil {
+		return nil, err
+	}
+	in := &installation{dataDir: dataDir, catalog: index}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	log := newAuditLog(dataDir, id, index, trusted.Receipt)
+	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret})
+	actor := gate.LocalOwner()
+	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
+	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, HostNow: time.Now,
+		Publish: log.publish, Host: host, Version: programVersion()})
+	in.handler = server.New(server.Config{
+		DataDir: dataDir, Version: api.Version{Version: programVersion(), Format: 1, Go: runtime.Version(), FIPS: fips140.Enabled()},
+		Gate: turnstile, Actor: actor, Catalog: index, Custody: in.custody, Jobs: runner, Trial: trial.New(dataDir, index, in.custody),
+		Doctor:  doctor.Installation{DataDir: dataDir, Catalog: index, Custody: in.custody, Log: log.open, Behind: trusted.Behind, Now: trusted.Receipt},
+		Receipt: trusted.Receipt, Log: log.open, LogDir: log.dir, LogKey: log.keyFile, Behind: trusted.Behind, Purge: in.purge,
+	}).Handler()
+	return in, nil
+}
+
+// Close ends the use of the data directory.
+func (in *installation) Close() error {
+	if in.closed {
+		return nil
+	}
+	in.closed = true
+	return errors.Join(in.custody.Close(), in.catalog.Close())
+}
+
+// serverID reads the id by which vaults know this installation, made once.
+func serverID(dataDir string) (vault.ID, error) {
+	path := filepath.Join(dataDir, serverName)
+	fresh := vault.NewID()
+	err := durable.WriteFileExclusive(path, []byte(hex.EncodeToString(fresh[:])+"\n"), 0o600)
+	if err == nil {
+		return fresh, nil
+	}
+	if !errkind.Is(err, errkind.Exists) {
+		return vault.ID{}, errkind.Wrap(errkind.Of(err), err, "make the server's id")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return vault.ID{}, errkind.Wrap(errkind.Unavailable, err, "read the server's id")
+	}
+	raw, err := hex.DecodeString(strings.TrimSpace(string(data)))
+	if err != nil || len(raw) != len(fresh) {
+		return vault.ID{}, errkind.New(errkind.Damaged, "the server's id in %s is damaged: move the file away and run 'vault recover' for each vault", path)
+	}
+	return vault.ID(raw), nil
+}
+
+// stores opens the stores of vaults; only here are drivers named.
+type stores struct{ now func() time.Time }
+
+func (s stores) Open(_ context.Context, url blob.URL) (*blob.Bucket, func() error, error) {
+	return s.use(url, diskblob.Open)
+}
+
+func (s stores) Create(_ context.Context, url blob.URL) (*blob.Bucket, func() error, error) {
+	return s.use(url, diskblob.Create)
+}
+
+func (s stores) use(url blob.URL, open func(string, diskblob.Options) (*diskblob.Driver, error)) (*blob.Bucket, func() error, error) {
+	if url.Scheme != blob.SchemeFile {
+		return nil, nil, errkind.New(errkind.Unsupported, "this version keeps vaults in folders (file:///...), not at %s", url)
+	}
+	driver, err := open(url.Path, diskblob.Options{Now: s.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	return blob.New(driver, blob.Options{}), driver.Close, nil
+}
+
+// purge removes a trial: the whole data directory when nothing else lies in it.
+// Only what this program made there is removed.
+func (in *installation) purge(ctx context.Context, g access.Grant, paths []string) error {
+	if err := g.Require(access.VaultRemove); err != nil {
+		return err
+	}
+	if in.serving {
+		return errkind.New(errkind.Busy, "a server runs for %s: stop it, then remove the trial", in.dataDir)
+	}
+	lock, err := durable.Lock(filepath.Join(in.dataDir, "work.lock"), "removal of the trial")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Unlock() }() // ends with the process at the latest
+	if err := in.custody.RemoveTrial(ctx, g); err != nil {
+		return err
+	}
+	if err := removeFolder(paths[0]); err != nil || len(paths) == 1 {
+		return err
+	}
+	if err := in.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{"vaults", "keys", "recovery-kits", "scratch", "audit", catalogName, catalogName + "-wal", catalogName + "-shm",
+		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", serverName} {
+		if err := removeFolder(filepath.Join(in.dataDir, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(in.dataDir); err != nil {
+		return errkind.Wrap(errkind.Unavailable, err, "the trial is removed; the data directory holds something else and stays")
+	}
+	return nil
+}
+
+func removeFolder(path string) error {
+	if err := os.RemoveAll(path); err != nil {
+		return errkind.Wrap(errkind.Unavailable, err, "remove %s", path)
+	}
+	return nil
+}
+
+var _ gate.Recorder = (*auditLog)(nil)
+
+// newAuditLog prepares the audit log; it is made or opened at its first use,
+// so that a recovery can first take up the one in the vault.
+func newAuditLog(dataDir string, id vault.ID, index *catalog.Catalog, now func() time.Time) *auditLog {
+	return &auditLog{dir: filepath.Join(dataDir, "audit"), keyFile: filepath.Join(dataDir, "keys", "audit.key"),
+		origin: "counterfoil/" + hex.EncodeToString(id[:]), outbox: outbox{index}, now: now}
+}

@@ -1,0 +1,143 @@
+// Package backup takes one recovery point of a source: it walks what is
+// protected, stores what the vault does not know yet, and commits the point
+// with the retention that the rules give it.
+//
+// What must always be true: a point never silently holds less than was asked;
+// what could not be read makes it incomplete, what changed while it was read makes
+// it fuzzy. Files are taken as unchanged only when size, mtime, ctime and inode
+// agree with the last point and its hints, and all their chunks are in healthy packs.
+package backup
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/source"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Request is one backup.
+type Request struct {
+	Vault  *vault.Vault
+	Reader source.Reader
+	// Source is recorded in the point.
+	Source vault.SourceRecord
+	Policy policy.Policy
+	Zone   *time.Location
+	// Classes are the record classes of the source, by id.
+	Classes map[string]policy.Class
+	Bounds  retention.Bounds
+	// History are the earlier points of the source, oldest first.
+	History []retention.PastPoint
+	Trigger retention.Trigger
+	// Trial marks the point as one of a trial vault.
+	Trial bool
+	// Lock is the mode in which objects are locked.
+	Lock blob.Mode
+	// Receipt reads the trusted clock.
+	Receipt func() time.Time
+	// HostNow reads the clock of the source's host, by which its files are dated.
+	HostNow func() time.Time
+	Version string
+	Host    string
+	// Rehash distrusts what is known of unchanged files.
+	Rehash bool
+	// Cut is how files are cut into chunks.
+	Cut vault.Cut
+	// Readers is the number of files read at once, by default two.
+	Readers int
+	// Progress is called now and then, from any goroutine; it may be nil.
+	Progress func(Progress)
+}
+
+// Progress is how far a backup has come.
+type Progress struct {
+	// Bytes and Entries are done; ExpectedBytes is the size of the last point, 0 if there is none.
+	Bytes, ExpectedBytes, Entries int64
+}
+
+// Result is the point and what making it took.
+type Result struct {
+	Point      vault.Point
+	Assignment retention.Assignment
+	// Lock is what is locked, or would be in a vault that is no trial.
+	Lock retention.Lock
+	// New is how many plaintext bytes were not known before, Stored how many
+	// bytes went to the store.
+	New, Stored int64
+	Files, Dirs int64
+	// Unchanged is the number of files that were not read.
+	Unchanged int64
+}
+
+// Run takes one point. When it fails, no point was made and every earlier one
+// is whole; what was stored is found again by the next run.
+func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
+	session, err := r.Vault.OpenSession(ctx, g, vault.SessionOptions{Lock: r.Lock, Workers: r.Readers})
+	if err != nil {
+		return Result{}, err
+	}
+	defer session.Abort() // does nothing once committed
+	started := r.Receipt()
+	a, err := newAssembler(ctx, &r, session)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := a.run(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := session.Flush(ctx); err != nil {
+		return Result{}, err
+	}
+	return a.commit(ctx, g, started)
+}
+
+// run walks the source and stores it.
+func (a *assembler) run(ctx context.Context) error {
+	readers := a.r.Readers
+	if readers < 1 {
+		readers = 2
+	}
+	work, wctx := errgroup.WithContext(ctx)
+	for range readers {
+		work.Go(func() error {
+			for job := range a.jobs {
+				if err := a.takeFile(wctx, job); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	work.Go(func() error {
+		defer close(a.jobs)
+		a.walking = wctx
+		return a.r.Reader.Walk(wctx, a)
+	})
+	if err := work.Wait(); err != nil {
+		if cause := a.session.Err(); cause != nil && ctx.Err() == nil {
+			return cause
+		}
+		return err
+	}
+	if a.root == nil {
+		return a.nothing()
+	}
+	return nil
+}
+
+// nothing says why there is no point.
+func (a *assembler) nothing() error {
+	if len(a.problems) > 0 {
+		p := a.problems[0]
+		return errkind.New(errkind.NotFound, "nothing of source %q can be read, so no point was made: %s: %s", a.r.Source.Name, p.Op, p.Message)
+	}
+	return errkind.New(errkind.Internal, "the walk of source %q gave no root", a.r.Source.Name)
+}

@@ -1,0 +1,300 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/counterfoil/counterfoil/internal/api"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files and docs/reference/cli.md")
+
+// day is the time of everything in the fixtures.
+func day() time.Time { return time.Date(2026, 7, 17, 11, 4, 5, 0, time.UTC) }
+
+func at(t time.Time) *time.Time { return &t }
+
+// result is what a command left behind.
+type result struct {
+	code     int
+	out, err string
+}
+
+// terminal is a process for the command line, its server a handler.
+type terminal struct {
+	t       *testing.T
+	handler http.Handler
+	env     Env
+	// connected counts, closed says that the connection was given back.
+	connected, closed int
+	dataDir           string
+	readOnly          bool
+}
+
+func newTerminal(t *testing.T, h http.Handler) *terminal {
+	t.Helper()
+	term := &terminal{t: t, handler: h}
+	term.env = Env{
+		In:      strings.NewReader(""),
+		Getenv:  func(key string) string { return map[string]string{"COUNTERFOIL_DATA": "/data"}[key] },
+		Now:     day,
+		Zone:    time.FixedZone("", 2*60*60),
+		Width:   80,
+		Version: "v1.0.0-test",
+		Connect: term.connect,
+	}
+	return term
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+func (term *terminal) connect(_ context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
+	term.connected++
+	term.dataDir, term.readOnly = dataDir, readOnly
+	transport := api.Handler(term.handler)
+	return api.New(api.SocketBase, transport), closer(func() error {
+		term.closed++
+		return transport.Close()
+	}), nil
+}
+
+func (term *terminal) run(args ...string) result {
+	term.t.Helper()
+	return term.runUntil(context.Background(), args...)
+}
+
+func (term *terminal) runUntil(ctx context.Context, args ...string) result {
+	term.t.Helper()
+	var out, errs bytes.Buffer
+	env := term.env
+	env.Out, env.Err = &out, &errs
+	code := Run(ctx, args, env)
+	if term.connected != term.closed {
+		term.t.Errorf("%q left a connection open", args)
+	}
+	return result{code, out.String(), errs.String()}
+}
+
+// fake answers like a server with one of everything.
+func fake() *http.ServeMux {
+	mux := http.NewServeMux()
+	root := "/api/v1/"
+	answer := func(pattern string, v any) {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.HandleFunc(method+" "+root+path, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(v) })
+	}
+	work := func(path string, v any) {
+		mux.HandleFunc("POST "+root+path, func(w http.ResponseWriter, _ *http.Request) { sendWork(w, v) })
+	}
+	answer("GET version", api.Version{Version: "v1.0.0-test", Format: 1, Go: "go1.26.8", FIPS: true})
+	answer("GET vaults", []api.Vault{vault()})
+	answer("GET vaults/{name}", vault())
+	answer("POST vaults", vault())
+	work("vaults/{name}/verify", verification())
+	work("recover", api.Recovered{Vault: vault(), Sources: 1, Points: 2, Policies: 1, Packs: 40, Events: 12, Warnings: []string{"the index was rebuilt"}})
+	answer("GET sources", []api.Source{source()})
+	answer("GET sources/{name}", source())
+	answer("POST sources", source())
+	work("backups", point())
+	answer("GET points", []api.Point{point(), brokenPoint()})
+	answer("GET points/{id}", detailedPoint())
+	answer("GET points/{id}/explain", api.Explanation{Point: point(), Decision: "keep", Lines: []string{
+		"yearly: kept 10 years, until 2036-07-17, by policy sox version 1", "vault minimum: 7 days, until 2026-07-24",
+	}})
+	mux.HandleFunc("GET "+root+"points/{id}/entries", func(w http.ResponseWriter, r *http.Request) { sendLines(w, entries()) })
+	mux.HandleFunc("GET "+root+"points/{id}/content", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a,b\r\n\x00\xff") })
+	mux.HandleFunc("GET "+root+"diff", func(w http.ResponseWriter, r *http.Request) { sendLines(w, differences()) })
+	work("restores", api.Restored{
+		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
+	})
+	answer("GET audit", []api.AuditEntry{
+		{Index: 0, ID: "01JZAUDIT0000000000000000A", Name: "vault/create", Time: day(), Actor: "ana", Action: "vault/create", Target: "books", Phase: "only", Result: "done"},
+		{Index: 1, ID: "01JZAUDIT0000000000000000B", Name: "point/delete", Time: day().Add(time.Minute), Actor: "eve\x1b[2J", Action: "point/delete", Target: point().ID,
+			Phase: "before", Result: "refused", ErrorKind: "refused", Reason: "kept until 2036", Detail: map[string]string{"source": "ledgers"}},
+	})
+	answer("POST audit/verify", api.AuditVerification{
+		OK: true, Size: 12, Root: "q83vEjRWeJA=", Origin: "counterfoil/01JZ", Key: "counterfoil/01JZ+1a2b+AQID", Lag: 1, Copies: []string{"file:///srv/vault: 12"},
+	})
+	answer("GET doctor", []api.Finding{
+		{ID: "clock", Name: "clock", Status: "ok", Message: "one source, no jump"},
+		{ID: "store.books", Name: "store of books", Status: "warn", Message: "the store is on the disk of the source, so that one broken disk would take both", Fix: "move it: see docs/how-to/move.md"},
+	})
+	work("quickstart", quickstart())
+	mux.HandleFunc("POST "+root+"quickstart/remove", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(api.Removal{Removed: r.URL.Query().Get("yes") == "true", Paths: []string{"/data", "/data-trial\nvault"}})
+	})
+	return mux
+}
+
+func sendWork(w http.ResponseWriter, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	send := json.NewEncoder(w)
+	send.Encode(api.Event{Type: api.EventProgress, Progress: &api.Progress{Step: "reading", Done: 1 << 20, Total: 1 << 21, Unit: "bytes", Files: 3}})
+	send.Encode(api.Event{Type: api.EventNote, Message: "a note with \x1b[31mcolour"})
+	send.Encode(api.Event{Type: api.EventResult, Result: text})
+}
+
+func sendLines[T any](w http.ResponseWriter, list []T) {
+	send := json.NewEncoder(w)
+	for _, v := range list {
+		send.Encode(v)
+	}
+}
+
+func vault() api.Vault {
+	return api.Vault{
+		ID: "01JZVAULT00000000000000000", Name: "books", URL: "file:///srv/vault", Kind: "unlocked", CreatedAt: day(), MinRetention: "P7D", MaxRetention: "P12Y",
+		SoftDeleteDays: 14, AssuranceLevel: "L1", Enforcer: "this process", SigningKey: "ed25519:9f2c", Points: 2, Size: 3 << 30, Objects: 410,
+		KeyFile: "/data/keys/books.key", RecoveryKit: "/data/books-recovery-kit.txt", Warnings: []string{"the store is on the same disk as the data directory"},
+	}
+}
+
+func source() api.Source {
+	return api.Source{
+		ID: "01JZSOURCE0000000000000000", Name: "ledgers", Kind: "files", Vault: "books", Policy: "sox", PolicyVersion: 1,
+		Paths: []string{"/srv/ledgers", "/srv/old\uFFFD"}, PathsRaw: [][]byte{[]byte("/srv/ledgers"), []byte("/srv/old\xff")},
+		Excludes: []string{"*.tmp"}, ExcludeLarger: 1 << 30, ExcludeCaches: true, OneFileSystem: true,
+		Classes: []api.ClassPath{{Class: "ledger", Path: "/gl/**"}}, Owner: "controller", CreatedAt: day(), Points: 2,
+		LastPoint: point().ID, LastReceived: at(day()),
+	}
+}
+
+func point() api.Point {
+	return api.Point{
+		ID: "01JZX3A0000000000000000001", Name: "ledgers@2026-07-17T11:04:05Z", Source: "ledgers", SourceID: "01JZSOURCE0000000000000000", Vault: "books", Number: 2,
+		ReceivedAt: day(), StartedAt: day().Add(-time.Minute), RetainUntil: at(day().AddDate(10, 0, 0)), Size: 1288490189, Stored: 3250586, Files: 12345, Entries: 12400,
+		Complete: true, Tags: []string{"daily", "yearly"}, Level: "L1", Root: strings.Repeat("9f2c", 16),
+	}
+}
+
+func brokenPoint() api.Point {
+	p := point()
+	p.ID, p.Number, p.Complete, p.Problems, p.Fuzzy, p.Tags = "01JZX3A0000000000000000002", 3, false, 2, 1, nil
+	p.RetainUntil, p.Unlimited = nil, true
+	p.ProblemList = []api.InputProblem{
+		{Path: "secret\uFFFD", PathRaw: []byte("secret\xff"), Op: "open", Message: "permission denied"}, {Path: "gone", Op: "read", Message: "input/output error"},
+	}
+	return p
+}
+
+func detailedPoint() api.Point {
+	p := brokenPoint()
+	p.RetainUntil, p.Unlimited, p.Trial = at(day().AddDate(10, 0, 0)), false, true
+	p.Reasons = []api.Reason{
+		{Kind: "tag", Name: "yearly", Period: "P10Y", Basis: "policy sox v1", Until: p.RetainUntil, Sentence: "yearly: kept 10 years", Decides: true},
+		{Kind: "minimum", Period: "P7D", Until: at(day().AddDate(0, 0, 7)), Sentence: "vault minimum: 7 days"},
+	}
+	p.FuzzyList = []string{"busy.log"}
+	p.PolicyName, p.PolicyVer, p.Previous, p.Packs, p.LockUntil = "sox", 1, strings.Repeat("ab", 32), 40, at(day().AddDate(10, 1, 0))
+	p.Warnings = []string{"the only point of this day is incomplete"}
+	return p
+}
+
+func verification() api.Verification {
+	return api.Verification{
+		Vault: "books", Mode: "full", OK: true, StartedAt: day(), EndedAt: day().Add(83 * time.Second), Objects: 410, Bytes: 3 << 30, Packs: 400,
+		Frames: 51200, Chunks: 98765, Points: 2, AuditTree: 12, Notes: []string{"one pack is still open"}, Unneeded: 1,
+	}
+}
+
+func damagedVerification() api.Verification {
+	v := verification()
+	v.OK = false
+	d := api.DamagedObject{Object: "packs/9f/9f2c", Reason: "byte 17 is not what was stored", Points: []string{point().ID}, FileCount: 31}
+	for i := range 25 {
+		d.Files = append(d.Files, api.AffectedFile{Point: point().ID, Path: fmt.Sprintf("gl/%02d\n.csv", i)})
+	}
+	v.Problems = []api.DamagedObject{d, {Object: "index/1", Reason: "truncated", Spared: "it is made again from the packs"}}
+	return v
+}
+
+func entries() []api.Entry {
+	return []api.Entry{
+		{Path: "gl", Kind: "dir", Mode: "2755", UID: 1000, GID: 1000, User: "ana", Group: "books", ModTime: day()},
+		{Path: "gl/a\\b\n\x1b]0;x\a.csv", Kind: "file", Mode: "4644", Size: 12345, ModTime: time.Date(1969, 12, 31, 23, 0, 0, 0, time.UTC), Fuzzy: true},
+		{Path: "gl/inv\uFFFD", PathRaw: []byte("gl/inv\xff"), Kind: "file", Mode: "0600", Size: 5 << 30, ModTime: day(), HardLink: "7", Xattrs: 2},
+		{Path: "link", Kind: "symlink", Mode: "0777", ModTime: day(), Target: "../größe \u202Ecod.exe"},
+		{Path: "tmp", Kind: "dir", Mode: "1777", ModTime: day()},
+	}
+}
+
+func differences() []api.Difference {
+	e := entries()
+	return []api.Difference{
+		{Path: "gl/inv\uFFFD", PathRaw: []byte("gl/inv\xff"), Change: "added", After: &e[2]},
+		{Path: "old", Change: "removed", Before: &e[0]},
+		{Path: "link", Change: "metadata", Before: &e[3], After: &e[3], Fields: []string{"owner", "mode"}},
+		{Path: "x", Change: "modified", Before: &e[1], After: &e[2], Fields: []string{"content"}},
+		{Path: "y", Change: "kind", Before: &e[0], After: &e[2]},
+	}
+}
+
+func quickstart() api.QuickstartResult {
+	v := vault()
+	v.Name, v.Kind, v.AssuranceLevel = "trial", "trial", "L0"
+	p := point()
+	p.Vault, p.Trial = "trial", true
+	check := verification()
+	check.Vault = "trial"
+	return api.QuickstartResult{
+		DataDir: "/data", Vault: v, Source: source(), Point: p, First: true, Verification: check,
+		Restore:     api.RestoreTest{OK: true, Files: 12345, Bytes: 1288490189, Seconds: 3.25},
+		Explanation: []string{"yearly: kept 10 years, until 2036-07-17, because it is the first complete point on or after the day that policy sox version 1 names"},
+		WouldLock:   []string{"40 packs and the point itself, until 2036-08-17"},
+		AuditSize:   12, AuditRoot: "q83vEjRWeJA=",
+		Next: []string{"counterfoil point explain latest", "counterfoil restore run latest --to DIR"},
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", filepath.FromSlash(name)+".txt")
+	goldenFile(t, path, got)
+}
+
+func goldenFile(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update rewrites it):\n%s", path, diff)
+	}
+}
+
+func transcript(args []string, r result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "$ counterfoil %s\n", strings.Join(args, " "))
+	b.WriteString(r.out)
+	if r.err != "" {
+		b.WriteString("-- error output\n" + r.err)
+	}
+	fmt.Fprintf(&b, "-- exit %d\n\n", r.code)
+	return b.String()
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/counterfoil/counterfoil/internal/errkind"
+)
+
+func newServer(s *session) *cobra.Command {
+	return s.command(page{
+		use:   "server",
+		short: "serve the data directory until stopped",
+		long: "Serves the data directory until it is stopped. While it runs, the other commands\n" +
+			"talk to it.",
+		example: "counterfoil server --data /var/lib/counterfoil",
+	}, func(ctx context.Context, _ []string) error {
+		if s.env.Serve == nil {
+			return errkind.New(errkind.Unsupported, "this build has no server")
+		}
+		dir, err := s.dataDir()
+		if err != nil {
+			return err
+		}
+		err = s.env.Serve(ctx, dir)
+		if ctx.Err() != nil && isCancel(ctx, err) {
+			return nil // that is how a server ends
+		}
+		return err
+	})
+}

@@ -1,0 +1,247 @@
+// Package custody is what this installation holds in trust: its vaults with
+// their keys, its sources and policies.
+//
+// What must always be true: the vault's store is told before the catalog, so that
+// losing the catalog loses nothing; a key is durable before the vault it opens exists;
+// a vault is written to only while this server owns it. Moving data is left to
+// backup and restore, deciding to retention, permission to the gate.
+package custody
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/durable"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Stores opens the stores that vaults lie in; the drivers are chosen in
+// wiring. The function returned with a bucket releases it.
+type Stores interface {
+	Open(ctx context.Context, url blob.URL) (*blob.Bucket, func() error, error)
+	Create(ctx context.Context, url blob.URL) (*blob.Bucket, func() error, error)
+}
+
+// Config is what custody works with.
+type Config struct {
+	// DataDir is the installation's folder; keys lie in its "keys".
+	DataDir string
+	Catalog *catalog.Catalog
+	Stores  Stores
+	// Server identifies this installation to its vaults.
+	Server vault.ID
+	Host   string
+	// Now is the trusted clock's receipt time.
+	Now func() time.Time
+	// AuditKey gives the audit log's secret, kept in each vault's keyring so that
+	// the log can be taken up again from a vault and its key alone.
+	AuditKey func(ctx context.Context) ([]byte, error)
+}
+
+// AuditKeyName is the name of the audit log's key in keyrings.
+const AuditKeyName = "audit-log"
+
+// Custody holds the vaults of one installation. It is safe for concurrent use.
+type Custody struct {
+	cfg Config
+
+	mu     sync.Mutex // guards opened
+	opened map[string]*opened
+}
+
+type opened struct {
+	vault   *vault.Vault
+	release func() error
+}
+
+// New makes the custody of an installation.
+func New(cfg Config) *Custody {
+	return &Custody{cfg: cfg, opened: map[string]*opened{}}
+}
+
+// Close releases the stores of the vaults that were opened.
+func (c *Custody) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for id, o := range c.opened {
+		errs = append(errs, o.release())
+		delete(c.opened, id)
+	}
+	return errors.Join(errs...)
+}
+
+// Vault opens a vault of the catalog by name or id.
+func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *vault.Vault, error) {
+	row, err := c.cfg.Catalog.Vault(ctx, nameOrID)
+	if err != nil {
+		return row, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.opened[row.ID]; o != nil {
+		return row, o.vault, nil
+	}
+	kek, err := keys.ReadFile(c.keyFile(row.ID))
+	if err != nil {
+		return row, nil, fmt.Errorf("open vault %q: %w", row.Name, err)
+	}
+	url, err := blob.ParseURL(row.URL)
+	if err != nil {
+		return row, nil, err
+	}
+	v, release, err := c.open(ctx, url, kek, row.ID)
+	if err != nil {
+		return row, nil, fmt.Errorf("open vault %q at %s: %w", row.Name, row.URL, err)
+	}
+	c.opened[row.ID] = &opened{vault: v, release: release}
+	return row, v, nil
+}
+
+func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id string) (*vault.Vault, func() error, error) {
+	bucket, release, err := c.cfg.Stores.Open(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	options, err := c.options(ctx, id)
+	var v *vault.Vault
+	if err == nil {
+		v, err = vault.Open(ctx, bucket, kek, options)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return v, release, nil
+}
+
+// options are those of an opened vault; packs found damaged earlier do not
+// count as stored, so that the next backup heals what it still can.
+func (c *Custody) options(ctx context.Context, id string) (vault.Options, error) {
+	damages, err := c.cfg.Catalog.Damages(ctx, id)
+	if err != nil {
+		return vault.Options{}, err
+	}
+	bad := map[string]bool{}
+	for _, d := range damages {
+		bad[d.Object] = true
+	}
+	return vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, Exclude: func(o string) bool { return id != "" && bad[o] }}, nil
+}
+
+// forget closes a vault, so that the next use opens it anew.
+func (c *Custody) forget(id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.opened[id]
+	if o == nil {
+		return nil
+	}
+	delete(c.opened, id)
+	return o.release()
+}
+
+func (c *Custody) keyFile(vaultID string) string {
+	return filepath.Join(c.cfg.DataDir, "keys", vaultID+".key")
+}
+
+// KeyFile is where the platform key of a vault lies.
+func (c *Custody) KeyFile(vaultID string) string { return c.keyFile(vaultID) }
+
+// Protect lists the paths that a backup on this host must not descend into:
+// the installation itself and the stores of its vaults.
+func (c *Custody) Protect(ctx context.Context) ([]string, error) {
+	paths := []string{c.cfg.DataDir}
+	rows, err := c.cfg.Catalog.Vaults(ctx)
+	for _, row := range rows {
+		if url, err := blob.ParseURL(row.URL); err == nil && url.Scheme == blob.SchemeFile {
+			paths = append(paths, url.Path)
+		}
+	}
+	return paths, err
+}
+
+// Found notes what a verification found damaged in a vault, and clears what it
+// found whole again.
+func (c *Custody) Found(ctx context.Context, g access.Grant, vaultID string, report *vault.VerifyReport) error {
+	var damages []catalog.Damage
+	for _, p := range report.Problems {
+		damages = append(damages, catalog.Damage{VaultID: vaultID, Object: p.Object, Reason: p.Reason, FoundAt: report.Ended})
+	}
+	var err error
+	if report.Mode == vault.Full {
+		err = c.cfg.Catalog.ReplaceDamage(ctx, g, vaultID, damages)
+	} else {
+		err = c.cfg.Catalog.RecordDamage(ctx, g, damages)
+	}
+	if err != nil {
+		return err
+	}
+	return c.forget(vaultID)
+}
+
+func (c *Custody) writeKey(path, text string) error {
+	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return durable.WriteFileExclusive(path, []byte(text), 0o600)
+}
+
+func idText(id vault.ID) string { return hex.EncodeToString(id[:]) }
+
+// removeKey takes back a key file whose vault was not made.
+func removeKey(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errkind.Wrap(errkind.Unavailable, err, "remove the key file of a vault that was not made")
+	}
+	return nil
+}
+
+// RemoveTrial takes the trial vault and its sources out of the catalog and
+// releases its store. The caller then removes the store's folder.
+func (c *Custody) RemoveTrial(ctx context.Context, g access.Grant) error {
+	if err := g.Require(access.VaultRemove); err != nil {
+		return err
+	}
+	rows, err := c.cfg.Catalog.Vaults(ctx)
+	if err != nil {
+		return err
+	}
+	sources, err := c.cfg.Catalog.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Kind != catalog.VaultTrial {
+			continue
+		}
+		if err := c.forget(row.ID); err != nil {
+			return err
+		}
+		for _, s := range sources {
+			if s.VaultID != row.ID {
+				continue
+			}
+			if err := c.cfg.Catalog.DeleteSource(ctx, g, s.ID); err != nil {
+				return err
+			}
+		}
+		if err := c.cfg.Catalog.DeleteVault(ctx, g, row.ID); err != nil {
+			return err
+		}
+		if err := removeKey(c.keyFile(row.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

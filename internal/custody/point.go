@@ -1,0 +1,114 @@
+package custody
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// PointDetail is what the catalog keeps of a point beyond its columns.
+type PointDetail struct {
+	Object string               `json:"object"`
+	Facts  retention.PointFacts `json:"facts"`
+	Trial  bool                 `json:"trial,omitempty"`
+	// LockUntil is when the locks taken at commit end, zero for none.
+	LockUntil time.Time `json:"lock_until,omitzero"`
+}
+
+// Facts gives the rules' view of a point as its manifest has it.
+func Facts(p vault.Point) retention.PointFacts {
+	f := p.Body.Retention
+	f.ID, f.Source = p.Envelope.ID.String(), p.Envelope.Source.String()
+	f.ReceivedAt = p.Envelope.Received.Time()
+	return f
+}
+
+// PointRow makes the catalog's row of a point from its manifest and the facts
+// recorded since.
+func PointRow(p vault.Point, facts []retention.Fact) (catalog.Point, error) {
+	e := p.Envelope
+	initial := Facts(p)
+	state := retention.Fold(initial, facts)
+	detail, err := json.Marshal(PointDetail{Object: p.Object, Facts: initial, Trial: e.Trial})
+	if err != nil {
+		return catalog.Point{}, err
+	}
+	row := catalog.Point{
+		ID: strings.ToUpper(e.ID.String()), VaultID: idText(e.Vault), SourceID: strings.ToUpper(e.Source.String()), Number: int64(e.Number),
+		ReceivedAt: e.Received.Time(), StartedAt: e.Started.Time(), Size: e.Size, Stored: p.Body.Statistics["stored"],
+		Files: p.Body.Statistics["files"], Dirs: p.Body.Statistics["dirs"], Entries: e.Entries, Complete: e.Complete,
+		Fuzzy: p.Body.FuzzyCount, Problems: p.Body.ProblemCount, State: pointState(state), StateAt: e.Received.Time(),
+		Level: pointLevel(state.Level), LevelAt: e.Received.Time(), Root: e.Root.String(), ManifestSHA256: hex.EncodeToString(p.Digest[:]), Detail: detail,
+	}
+	row.Term, err = Term(state)
+	return row, err
+}
+
+// Term gives the catalog's columns of how long a point is kept.
+func Term(state retention.PointState) (catalog.Term, error) {
+	reasons, err := json.Marshal(state.Reasons)
+	if err != nil {
+		return catalog.Term{}, err
+	}
+	t := catalog.Term{Reasons: reasons, Unlimited: state.RetainUntil.Unlimited}
+	if !t.Unlimited && !state.RetainUntil.Time.IsZero() {
+		until := state.RetainUntil.Time
+		t.RetainUntil = &until
+	}
+	for _, tag := range state.Tags {
+		t.Tags = append(t.Tags, TagText(tag))
+	}
+	return t, nil
+}
+
+// TagText writes a tag as the catalog and the API have it.
+func TagText(t retention.Tag) string {
+	return strings.ReplaceAll(string(t.Name), "_", "-")
+}
+
+func pointState(s retention.PointState) catalog.PointState {
+	switch {
+	case s.Disposed:
+		return catalog.PointPurged
+	case s.SoftDeleted != nil:
+		return catalog.PointSoftDeleted
+	default:
+		return catalog.PointProtected
+	}
+}
+
+func pointLevel(l retention.Level) catalog.PointLevel {
+	if l == "" {
+		l = retention.Stored
+	}
+	return catalog.PointLevel(strings.ReplaceAll(string(l), "_", "-"))
+}
+
+// Detail reads the catalog's detail of a point.
+func Detail(row catalog.Point) (PointDetail, error) {
+	var d PointDetail
+	if err := json.Unmarshal(row.Detail, &d); err != nil {
+		return d, fmt.Errorf("catalog row of point %s: %w", row.ID, err)
+	}
+	return d, nil
+}
+
+// History gives the earlier points of a source as the rules see them.
+func History(rows []catalog.Point) ([]retention.PastPoint, error) {
+	out := make([]retention.PastPoint, 0, len(rows))
+	for _, row := range rows {
+		d, err := Detail(row)
+		if err != nil {
+			return nil, err
+		}
+		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Complete: row.Complete, Tags: d.Facts.Tags, Entries: row.Entries, Bytes: row.Size}
+		out = append(out, p)
+	}
+	return out, nil
+}

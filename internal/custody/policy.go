@@ -1,0 +1,47 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// ensurePolicies puts the presets into a new vault, and into the catalog where
+// they are not yet.
+func (c *Custody) ensurePolicies(ctx context.Context, g access.Grant, v *vault.Vault) error {
+	var facts []vault.Fact
+	for _, p := range policy.Presets() {
+		body, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		fact, err := vault.NewFact(vault.FactPolicy, vault.PolicyRecord{Name: p.Name, Version: p.Version, Document: body})
+		if err != nil {
+			return err
+		}
+		facts = append(facts, fact)
+		_, err = c.cfg.Catalog.Policy(ctx, p.Name, p.Version)
+		if errkind.Is(err, errkind.NotFound) {
+			err = c.cfg.Catalog.CreatePolicy(ctx, g, catalog.Policy{Name: p.Name, Version: p.Version, Body: body, CreatedAt: c.cfg.Now()})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := v.RecordFacts(ctx, g, facts...)
+	return err
+}
+
+// Policy reads the version of a policy that a source is under.
+func (c *Custody) Policy(ctx context.Context, name string, version int) (policy.Policy, error) {
+	row, err := c.cfg.Catalog.Policy(ctx, name, version)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	return policy.Parse(row.Body)
+}

@@ -1,0 +1,326 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/durable"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/tlog"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Recovered is what a recovery found in a vault.
+type Recovered struct {
+	Vault                     catalog.Vault
+	Sources, Points, Policies int
+	// Packs is how many packs the index was rebuilt from.
+	Packs int
+	// Missing names what numbering or records know and storage lacks.
+	Missing, Warnings []string
+}
+
+// AdoptLog takes up the audit log that a vault holds, where this installation
+// has none of its own yet. It comes before the gate, which needs a log to record
+// in; it gives false where there is a log here already or none there.
+func (c *Custody) AdoptLog(ctx context.Context, url blob.URL, keyFile, logDir, secretFile string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(logDir, "checkpoint")); err == nil {
+		return false, nil
+	}
+	kek, err := keys.ReadFile(keyFile)
+	if err != nil {
+		return false, err
+	}
+	v, release, err := c.open(ctx, url, kek, "")
+	if err != nil {
+		return false, err
+	}
+	adopted, err := adopt(ctx, v, logDir, secretFile)
+	return adopted, errors.Join(err, release())
+}
+
+func adopt(ctx context.Context, v *vault.Vault, logDir, secretFile string) (bool, error) {
+	secret := v.Attachment(AuditKeyName)
+	if len(secret) == 0 {
+		return false, nil
+	}
+	key, err := tlog.ParseSigner(string(secret))
+	if err != nil {
+		return false, fmt.Errorf("the audit log's key in the vault: %w", err)
+	}
+	store := blob.NewLogStore(v.Bucket(), "log/")
+	log, err := tlog.Open(ctx, store, key.Verifier.Name(), nil, key.Verifier)
+	if errkind.Is(err, errkind.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("the audit log in the vault: %w", err)
+	}
+	if err := durable.MkdirAll(filepath.Dir(secretFile), 0o700); err != nil {
+		return false, err
+	}
+	if err := durable.WriteFile(secretFile, secret, 0o600); err != nil {
+		return false, err
+	}
+	_, err = log.Publish(ctx, tlog.DirStore(logDir))
+	return err == nil, err
+}
+
+// Recover brings back what this installation knew of a vault from its store
+// and a key alone: sources, policies, points and why they are kept. It takes the
+// vault over from the server that owned it. What is in the catalog of other vaults stays.
+func (c *Custody) Recover(ctx context.Context, g access.Grant, url blob.URL, keyFile string) (Recovered, error) {
+	if err := g.Require(access.VaultRecover); err != nil {
+		return Recovered{}, err
+	}
+	kek, err := keys.ReadFile(keyFile)
+	if err != nil {
+		return Recovered{}, err
+	}
+	v, release, err := c.open(ctx, url, kek, "")
+	if err != nil {
+		return Recovered{}, err
+	}
+	out, err := c.recover(ctx, g, v, url, kek)
+	if err != nil {
+		return out, errors.Join(err, release())
+	}
+	if err := c.forget(out.Vault.ID); err != nil {
+		return out, err
+	}
+	c.mu.Lock()
+	c.opened[out.Vault.ID] = &opened{vault: v, release: release}
+	c.mu.Unlock()
+	return out, nil
+}
+
+func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, kek *keys.Held) (Recovered, error) {
+	var out Recovered
+	if err := v.TakeOwnership(ctx, g); err != nil {
+		return out, err
+	}
+	if err := c.keepKey(ctx, g, v, kek); err != nil {
+		return out, err
+	}
+	var err error
+	if out.Packs, err = v.RebuildIndex(ctx, g); err != nil {
+		return out, err
+	}
+	finished, err := v.FinishCommits(ctx, g)
+	if err != nil {
+		return out, err
+	}
+	for _, object := range finished {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("point %s was interrupted before it was written; it was finished from its intent", object))
+	}
+	records, err := v.Records(ctx)
+	if errkind.Is(err, errkind.Damaged) {
+		out.Missing = append(out.Missing, err.Error())
+	} else if err != nil {
+		return out, err
+	}
+	state := readRecords(records)
+	out.Missing = append(out.Missing, state.unread...)
+	if err := c.indexVault(ctx, g, v, url, state, &out); err != nil {
+		return out, err
+	}
+	out.Warnings = append(out.Warnings, v.Warnings()...)
+	return out, nil
+}
+
+// keepKey makes sure that this installation has a platform key of its own for
+// the vault. A recovery kit is not copied: it opens the vault once, to add a new slot.
+func (c *Custody) keepKey(ctx context.Context, g access.Grant, v *vault.Vault, kek *keys.Held) error {
+	path := c.keyFile(idText(v.ID()))
+	if held, err := keys.ReadFile(path); err == nil {
+		if v.Opens(ctx, held) {
+			return nil
+		}
+		return errkind.New(errkind.Exists, "there is a key file %s that does not open the vault: move it away first", path)
+	}
+	if provider, _ := kek.Describe(); provider == keys.FileProvider {
+		return c.writeKey(path, kek.Line()+"\n")
+	}
+	fresh := keys.NewHeld(keys.FileProvider, v.ID())
+	if err := c.writeKey(path, fresh.Line()+"\n"); err != nil {
+		return err
+	}
+	return v.CreateSlot(ctx, g, "platform key", fresh)
+}
+
+// recorded is what governance records say, the latest of each.
+type recorded struct {
+	vault    *vault.VaultRecord
+	sources  []vault.SourceRecord
+	policies []vault.PolicyRecord
+	facts    []retention.Fact
+	unread   []string
+}
+
+func readRecords(records []vault.Record) recorded {
+	var out recorded
+	at := map[vault.SourceID]int{}
+	for _, r := range records {
+		for i, f := range r.Facts {
+			var err error
+			switch f.Kind {
+			case vault.FactVault:
+				out.vault = new(vault.VaultRecord)
+				err = f.Decode(out.vault)
+			case vault.FactSource:
+				var s vault.SourceRecord
+				if err = f.Decode(&s); err == nil {
+					if n, ok := at[s.ID]; ok {
+						out.sources[n] = s
+					} else {
+						at[s.ID] = len(out.sources)
+						out.sources = append(out.sources, s)
+					}
+				}
+			case vault.FactPolicy:
+				var p vault.PolicyRecord
+				if err = f.Decode(&p); err == nil {
+					out.policies = append(out.policies, p)
+				}
+			case vault.FactPoint:
+				var p retention.Fact
+				if err = f.Decode(&p); err != nil {
+					p = retention.Fact{Kind: "unreadable", At: r.At.Time()}
+				}
+				out.facts = append(out.facts, p)
+			default:
+				err = errkind.New(errkind.NewerFormat, "of a kind %q that this version does not know", f.Kind)
+			}
+			if err != nil {
+				out.unread = append(out.unread, fmt.Sprintf("governance record %d, fact %d: %v", r.Number, i+1, err))
+			}
+		}
+	}
+	return out
+}
+
+// PointRecords gives the facts about points in governance records, in order.
+// One that cannot be decoded is of a later version and counts as not understood.
+func PointRecords(records []vault.Record) []retention.Fact {
+	return readRecords(records).facts
+}
+
+func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, state recorded, out *Recovered) error {
+	n, err := newVaultOf(v, url, state.vault)
+	if err != nil {
+		return err
+	}
+	if out.Vault, err = vaultRow(v, n, ""); err != nil {
+		return err
+	}
+	if err := c.cfg.Catalog.ReplaceVault(ctx, g, out.Vault); err != nil {
+		return err
+	}
+	for _, p := range state.policies {
+		row := catalog.Policy{Name: p.Name, Version: p.Version, Body: p.Document, CreatedAt: c.cfg.Now()}
+		if err := c.cfg.Catalog.ReplacePolicy(ctx, g, row); err != nil {
+			return err
+		}
+		out.Policies++
+	}
+	points, err := c.readPoints(ctx, v, &state, out)
+	if err != nil {
+		return err
+	}
+	for _, s := range state.sources {
+		row, err := sourceRow(s, out.Vault.ID)
+		if err != nil {
+			return err
+		}
+		if err := c.cfg.Catalog.ReplaceSource(ctx, g, row); err != nil {
+			return err
+		}
+		out.Sources++
+	}
+	out.Points = len(points)
+	return c.cfg.Catalog.ReplacePoints(ctx, g, out.Vault.ID, points)
+}
+
+func newVaultOf(v *vault.Vault, url blob.URL, r *vault.VaultRecord) (NewVault, error) {
+	h := v.Header()
+	n := NewVault{Name: h.Name, URL: url, Kind: h.Kind, Maximum: retention.DefaultMax}
+	if r == nil {
+		return n, nil
+	}
+	if r.Name != "" {
+		n.Name = r.Name
+	}
+	n.Kind, n.SoftDeleteDays = r.State, r.SoftDeleteDays
+	var err error
+	if n.Minimum, err = calendar.ParsePeriod(r.Minimum); err != nil {
+		return n, err
+	}
+	n.Maximum, err = calendar.ParsePeriod(r.Maximum)
+	return n, err
+}
+
+// readPoints reads every point that storage has. One that cannot be read is
+// named, as are gaps in the numbering; a source known only from its points is taken from
+// the newest of them.
+func (c *Custody) readPoints(ctx context.Context, v *vault.Vault, state *recorded, out *Recovered) ([]catalog.Point, error) {
+	refs, err := v.ListPoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[vault.SourceID]bool{}
+	for _, s := range state.sources {
+		known[s.ID] = true
+	}
+	next := map[vault.SourceID]uint64{}
+	var rows []catalog.Point
+	for _, ref := range refs {
+		if want := next[ref.Source] + 1; ref.Number > want {
+			out.Missing = append(out.Missing, fmt.Sprintf("points %d to %d of source %s are not in storage", want, ref.Number-1, ref.Source))
+		}
+		next[ref.Source] = ref.Number
+		p, err := v.ReadPoint(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) {
+			out.Missing = append(out.Missing, fmt.Sprintf("point %d of source %s cannot be read: %v", ref.Number, ref.Source, err))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !known[ref.Source] {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("source %q is in no governance record; it is taken from its points", p.Body.Source.Name))
+			known[ref.Source] = true
+			state.sources = append(state.sources, p.Body.Source)
+		}
+		row, err := PointRow(p, state.facts)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// Slug makes a word from a path for a source's name.
+func Slug(path string) string {
+	name := strings.ToLower(filepath.Base(path))
+	out := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, name)
+	if out = strings.Trim(out, "-"); out == "" {
+		return "root"
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package custody
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/source/files"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// NewSource is a source of folders to be protected.
+type NewSource struct {
+	Name, Vault   string
+	Policy        string // empty for the default policy
+	Paths         [][]byte
+	Excludes      []string
+	ExcludeLarger int64
+	ExcludeCaches bool
+	OneFileSystem bool
+	Classes       []policy.ClassRule
+	Owner         string
+}
+
+// SourceDetail is what the catalog keeps of a source beyond its columns.
+type SourceDetail struct {
+	Classes []policy.ClassRule `json:"classes,omitempty"`
+	Host    string             `json:"host"`
+}
+
+// CreateSource protects folders of this host. Every path must be there now: a
+// typing error must not become a source that quietly holds nothing.
+func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource) (catalog.Source, error) {
+	if err := g.Require(access.SourceCreate); err != nil {
+		return catalog.Source{}, err
+	}
+	if err := c.checkSource(&n); err != nil {
+		return catalog.Source{}, err
+	}
+	if _, err := c.cfg.Catalog.Source(ctx, n.Name); err == nil {
+		return catalog.Source{}, errkind.New(errkind.Exists, "there is a source %q already", n.Name)
+	} else if !errkind.Is(err, errkind.NotFound) {
+		return catalog.Source{}, err
+	}
+	row, v, err := c.Vault(ctx, n.Vault)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	p, err := c.policyFor(ctx, n, row)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	now := c.cfg.Now()
+	record := vault.SourceRecord{ID: vault.NewSourceID(now), Name: n.Name, Kind: string(catalog.SourceFiles), Paths: n.Paths, Excludes: n.Excludes,
+		ExcludeLarger: n.ExcludeLarger, ExcludeCaches: n.ExcludeCaches, OneFileSystem: n.OneFileSystem, Policy: p.Name, PolicyVersion: p.Version,
+		Owner: n.Owner, Created: vault.StampOf(now), Host: c.cfg.Host}
+	for _, r := range n.Classes {
+		record.Classes = append(record.Classes, vault.ClassPath{Class: r.Class, Path: r.Path})
+	}
+	fact, err := vault.NewFact(vault.FactSource, record)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	if _, err := v.RecordFacts(ctx, g, fact); err != nil {
+		return catalog.Source{}, err
+	}
+	source, err := sourceRow(record, row.ID)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	return source, c.cfg.Catalog.CreateSource(ctx, g, source)
+}
+
+func (c *Custody) checkSource(n *NewSource) error {
+	if n.Name == "" || strings.ContainsAny(n.Name, "/\\ \t\n") {
+		return errkind.New(errkind.Invalid, "a source's name is a word without spaces or slashes, %q is not", n.Name)
+	}
+	if len(n.Paths) == 0 {
+		return errkind.New(errkind.Invalid, "source %q needs at least one path to protect", n.Name)
+	}
+	for i, p := range n.Paths {
+		path := string(p)
+		if !filepath.IsAbs(path) {
+			return errkind.New(errkind.Invalid, "path %q is not absolute", path)
+		}
+		path = filepath.Clean(path)
+		if _, err := os.Stat(path); err != nil {
+			return errkind.Wrap(errkind.Invalid, err, "path %q cannot be protected: give a folder or file that exists", path)
+		}
+		if inside(path, c.cfg.DataDir) {
+			return errkind.New(errkind.Invalid, "path %q lies in counterfoil's own data directory %q: protect something else, or move the data directory with --data", path, c.cfg.DataDir)
+		}
+		n.Paths[i] = []byte(path)
+	}
+	cfg := files.Config{Excludes: n.Excludes, ExcludeLarger: n.ExcludeLarger}
+	for _, p := range n.Paths {
+		cfg.Paths = append(cfg.Paths, string(p))
+	}
+	_, err := files.New(cfg)
+	return err
+}
+
+func inside(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// policyFor finds the policy and refuses what the vault's bounds or the classes
+// do not allow.
+func (c *Custody) policyFor(ctx context.Context, n NewSource, row catalog.Vault) (policy.Policy, error) {
+	name := n.Policy
+	if name == "" {
+		name = policy.SOX().Name
+	}
+	stored, err := c.cfg.Catalog.Policy(ctx, name, 0)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	p, err := policy.Parse(stored.Body)
+	if err != nil {
+		return p, err
+	}
+	classes, err := Classes(n.Classes)
+	if err != nil {
+		return p, err
+	}
+	bounds, err := Bounds(row)
+	if err != nil {
+		return p, err
+	}
+	if row.Kind == catalog.VaultTrial {
+		bounds.Max = p.Longest() // a trial shows what would be, it locks nothing
+	}
+	list := make([]policy.Class, 0, len(classes))
+	for _, class := range classes {
+		list = append(list, class)
+	}
+	if err := bounds.Check(p, list); err != nil {
+		return p, errkind.Wrap(errkind.Invalid, err, "source %q does not fit vault %q", n.Name, row.Name)
+	}
+	return p, nil
+}
+
+// Classes finds the record classes that rules name, in the built-in sets.
+func Classes(rules []policy.ClassRule) (map[string]policy.Class, error) {
+	out := map[string]policy.Class{}
+	for _, r := range rules {
+		found := false
+		for _, name := range []string{policy.DefaultClassSet, "article"} {
+			set, err := policy.Classes(name)
+			if err != nil {
+				return nil, err
+			}
+			if class, ok := set.Find(r.Class); ok && !found {
+				out[r.Class], found = class, true
+			}
+		}
+		if !found {
+			return nil, errkind.New(errkind.Invalid, "there is no record class %q in the sets uk-us and article", r.Class)
+		}
+	}
+	return out, nil
+}
+
+func sourceRow(r vault.SourceRecord, vaultID string) (catalog.Source, error) {
+	detail := SourceDetail{Host: r.Host}
+	row := catalog.Source{
+		ID: strings.ToUpper(r.ID.String()), Name: r.Name, Kind: catalog.SourceKind(r.Kind), VaultID: vaultID, Policy: r.Policy, PolicyVersion: r.PolicyVersion,
+		Paths: r.Paths, Excludes: r.Excludes, ExcludeLarger: r.ExcludeLarger, ExcludeCaches: r.ExcludeCaches, OneFileSystem: r.OneFileSystem,
+		Owner: r.Owner, Criticality: r.Criticality, Sensitivity: r.Sensitivity, RPO: r.RPO, RTO: r.RTO, CreatedAt: r.Created.Time(),
+	}
+	for _, cl := range r.Classes {
+		row.Classes = append(row.Classes, cl.Class)
+		detail.Classes = append(detail.Classes, policy.ClassRule{Class: cl.Class, Path: cl.Path})
+	}
+	var err error
+	row.Detail, err = json.Marshal(detail)
+	return row, err
+}
+
+// SourceRecord gives a source of the catalog as vaults record it.
+func SourceRecord(row catalog.Source) (vault.SourceRecord, SourceDetail, error) {
+	var detail SourceDetail
+	id, err := vault.ParseSourceID(row.ID)
+	if err != nil {
+		return vault.SourceRecord{}, detail, err
+	}
+	if len(bytes.TrimSpace(row.Detail)) > 0 {
+		if err := json.Unmarshal(row.Detail, &detail); err != nil {
+			return vault.SourceRecord{}, detail, errkind.Wrap(errkind.Damaged, err, "catalog row of source %q", row.Name)
+		}
+	}
+	r := vault.SourceRecord{ID: id, Name: row.Name, Kind: string(row.Kind), Paths: row.Paths, Excludes: row.Excludes, ExcludeLarger: row.ExcludeLarger,
+		ExcludeCaches: row.ExcludeCaches, OneFileSystem: row.OneFileSystem, Policy: row.Policy, PolicyVersion: row.PolicyVersion, Owner: row.Owner,
+		Criticality: row.Criticality, Sensitivity: row.Sensitivity, RPO: row.RPO, RTO: row.RTO, Created: vault.StampOf(row.CreatedAt), Host: detail.Host}
+	for _, cl := range detail.Classes {
+		r.Classes = append(r.Classes, vault.ClassPath{Class: cl.Class, Path: cl.Path})
+	}
+	return r, detail, nil
+}

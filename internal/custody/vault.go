@@ -1,0 +1,205 @@
+package custody
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// NewVault is a vault to be made.
+type NewVault struct {
+	Name string
+	URL  blob.URL
+	// Kind is vault.Trial or vault.Unlocked.
+	Kind string
+	// Minimum and Maximum bound retention; zero means the defaults.
+	Minimum, Maximum calendar.Period
+	SoftDeleteDays   int
+	// RecoveryKit is where the kit is written; empty for the data directory.
+	RecoveryKit string
+}
+
+// VaultDetail is what the catalog keeps of a vault beyond its columns.
+type VaultDetail struct {
+	RecoveryKit string `json:"recovery_kit,omitempty"`
+	Enforcer    string `json:"enforcer"`
+	Locks       bool   `json:"locks"`
+}
+
+func (n *NewVault) fill() error {
+	if n.Name == "" || strings.ContainsAny(n.Name, "/\\ \t\n") {
+		return errkind.New(errkind.Invalid, "a vault's name is a word without spaces or slashes, %q is not", n.Name)
+	}
+	if n.Minimum.IsZero() && n.Kind != vault.Trial {
+		n.Minimum = retention.DefaultMin
+	}
+	if n.Maximum.IsZero() {
+		n.Maximum = retention.DefaultMax
+	}
+	if n.SoftDeleteDays == 0 && n.Kind != vault.Trial {
+		n.SoftDeleteDays = 14
+	}
+	for _, p := range policy.Presets()[:1] {
+		bounds := retention.Bounds{Min: n.Minimum, Max: n.Maximum}
+		if err := bounds.Check(p, nil); err != nil {
+			return errkind.Wrap(errkind.Invalid, err, "the bounds of vault %q do not fit policy %q", n.Name, p.Name)
+		}
+	}
+	return nil
+}
+
+// CreateVault makes a vault: first its keys, then its store, last its row in
+// the catalog. When it fails, no vault by that name exists.
+func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (catalog.Vault, error) {
+	if err := g.Require(access.VaultCreate); err != nil {
+		return catalog.Vault{}, err
+	}
+	if err := n.fill(); err != nil {
+		return catalog.Vault{}, err
+	}
+	if _, err := c.cfg.Catalog.Vault(ctx, n.Name); err == nil {
+		return catalog.Vault{}, errkind.New(errkind.Exists, "there is a vault %q already", n.Name)
+	} else if !errkind.Is(err, errkind.NotFound) {
+		return catalog.Vault{}, err
+	}
+	audit, err := c.cfg.AuditKey(ctx)
+	if err != nil {
+		return catalog.Vault{}, err
+	}
+	bucket, release, err := c.cfg.Stores.Create(ctx, n.URL)
+	if err != nil {
+		return catalog.Vault{}, fmt.Errorf("make the store of vault %q: %w", n.Name, err)
+	}
+	row, v, err := c.create(ctx, g, n, bucket, audit)
+	if err != nil {
+		return catalog.Vault{}, errors.Join(err, release())
+	}
+	c.mu.Lock()
+	c.opened[row.ID] = &opened{vault: v, release: release}
+	c.mu.Unlock()
+	return row, nil
+}
+
+func (c *Custody) create(ctx context.Context, g access.Grant, n NewVault, bucket *blob.Bucket, audit []byte) (catalog.Vault, *vault.Vault, error) {
+	id := vault.NewID()
+	platform, recovery := keys.NewHeld(keys.FileProvider, id), keys.NewHeld(keys.RecoveryProvider, id)
+	kit := n.RecoveryKit
+	if kit == "" {
+		kit = filepath.Join(c.cfg.DataDir, "recovery-kits", n.Name+"-"+idText(id)[:8]+".txt")
+	}
+	if err := c.writeKey(c.keyFile(idText(id)), platform.Line()+"\n"); err != nil {
+		return catalog.Vault{}, nil, fmt.Errorf("write the vault's platform key: %w", err)
+	}
+	undo := func(err error) (catalog.Vault, *vault.Vault, error) {
+		return catalog.Vault{}, nil, errors.Join(err, removeKey(c.keyFile(idText(id))))
+	}
+	options := vault.CreateOptions{ID: id, Name: n.Name, Kind: n.Kind, Attachments: map[string][]byte{AuditKeyName: audit},
+		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}}
+	v, err := vault.Create(ctx, g, bucket, map[string]vault.KEK{"platform key": platform, "recovery kit": recovery}, options)
+	if err != nil {
+		return undo(err)
+	}
+	if err := c.writeKey(kit, kitText(n, v, recovery)); err != nil {
+		return undo(fmt.Errorf("write the recovery kit: %w", err))
+	}
+	if err := c.recordVault(ctx, g, v, n); err != nil {
+		return undo(err)
+	}
+	row, err := vaultRow(v, n, kit)
+	if err != nil {
+		return undo(err)
+	}
+	if err := c.cfg.Catalog.CreateVault(ctx, g, row); err != nil {
+		return undo(err)
+	}
+	return row, v, c.ensurePolicies(ctx, g, v)
+}
+
+func (c *Custody) recordVault(ctx context.Context, g access.Grant, v *vault.Vault, n NewVault) error {
+	fact, err := vault.NewFact(vault.FactVault, vault.VaultRecord{State: n.Kind, Minimum: n.Minimum.String(), Maximum: n.Maximum.String(),
+		SoftDeleteDays: n.SoftDeleteDays, Name: n.Name})
+	if err != nil {
+		return err
+	}
+	_, err = v.RecordFacts(ctx, g, fact)
+	return err
+}
+
+func vaultRow(v *vault.Vault, n NewVault, kit string) (catalog.Vault, error) {
+	caps := v.Bucket().Caps()
+	detail, err := json.Marshal(VaultDetail{RecoveryKit: kit, Enforcer: caps.Enforcer, Locks: len(caps.Modes) > 0 && n.Kind != vault.Trial})
+	if err != nil {
+		return catalog.Vault{}, err
+	}
+	h := v.Header()
+	return catalog.Vault{
+		ID: idText(h.Vault), Name: n.Name, URL: n.URL.String(), Kind: catalog.VaultKind(n.Kind), CreatedAt: h.Created.Time(),
+		MinRetention: n.Minimum.String(), MaxRetention: n.Maximum.String(), SoftDeleteDays: n.SoftDeleteDays,
+		AssuranceLevel: assurance(n.Kind, caps), SigningKey: v.SigningKeyID(), Detail: detail,
+	}, nil
+}
+
+// assurance says what really stops deletion. A store of this version is
+// guarded by this process at most (L1); a trial vault by nothing (L0).
+func assurance(kind string, caps blob.Caps) int {
+	if kind == vault.Trial || len(caps.Modes) == 0 {
+		return 0
+	}
+	return 1
+}
+
+// LockMode is the mode in which a vault's objects are locked.
+func LockMode(row catalog.Vault, caps blob.Caps) blob.Mode {
+	switch {
+	case row.Kind == catalog.VaultTrial || len(caps.Modes) == 0:
+		return blob.NoLock
+	case row.Kind == catalog.VaultLocked:
+		return blob.Compliance
+	default:
+		return blob.Governance
+	}
+}
+
+// Bounds reads a vault's retention bounds.
+func Bounds(row catalog.Vault) (retention.Bounds, error) {
+	low, err := calendar.ParsePeriod(row.MinRetention)
+	if err != nil {
+		return retention.Bounds{}, err
+	}
+	high, err := calendar.ParsePeriod(row.MaxRetention)
+	return retention.Bounds{Min: low, Max: high}, err
+}
+
+func kitText(n NewVault, v *vault.Vault, key *keys.Held) string {
+	h := v.Header()
+	return fmt.Sprintf(`Counterfoil recovery kit
+
+Keep this on paper, away from the server and from the vault's storage.
+Whoever has this and the storage can read everything in the vault.
+
+vault:        %s
+vault id:     %x
+storage:      %s
+made:         %s
+signing key:  %s
+
+%s
+
+To recover on a machine that has nothing but counterfoil:
+
+    counterfoil vault recover %s --key-file THIS-FILE
+`, n.Name, h.Vault, n.URL, h.Created.Time().Format("2006-01-02 15:04:05Z07:00"), v.SigningKeyID(), key.Line(), n.URL)
+}

@@ -1,0 +1,195 @@
+// Package doctor looks at an installation and says what is wrong with it and
+// how to mend it. It changes nothing.
+package doctor
+
+import (
+	"context"
+	"crypto/fips140"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/audit"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
+)
+
+// Status is how a thing was found.
+type Status string
+
+// The statuses.
+const (
+	OK       Status = "ok"
+	Warn     Status = "warn"
+	Fail     Status = "fail"
+	Untested Status = "untested"
+)
+
+// Finding is one thing looked at.
+type Finding struct {
+	Name    string
+	Status  Status
+	Message string
+	// Fix says what to do, for what is not in order.
+	Fix string
+}
+
+// Installation is what doctor looks at. Log gives the audit log, or why it
+// cannot be opened.
+type Installation struct {
+	DataDir string
+	Catalog *catalog.Catalog
+	Custody *custody.Custody
+	Log     func(ctx context.Context) (*audit.Log, error)
+	Behind  func() time.Duration
+	Now     func() time.Time
+}
+
+// Examine looks at everything, also when some of it is out of order.
+func Examine(ctx context.Context, in Installation) ([]Finding, error) {
+	e := &examination{in: in}
+	e.dataDir()
+	e.catalog(ctx)
+	e.log(ctx)
+	e.clock()
+	if err := e.vaults(ctx); err != nil {
+		return nil, err
+	}
+	e.runs(ctx)
+	e.crypto()
+	e.platform()
+	return e.findings, ctx.Err()
+}
+
+type examination struct {
+	in       Installation
+	findings []Finding
+}
+
+func (e *examination) add(name string, status Status, fix, format string, args ...any) {
+	if status == OK {
+		fix = ""
+	}
+	e.findings = append(e.findings, Finding{Name: name, Status: status, Message: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+func (e *examination) dataDir() {
+	info, err := os.Stat(e.in.DataDir)
+	switch {
+	case err != nil:
+		e.add("data directory", Fail, "give the right folder with --data or COUNTERFOIL_DATA", "%v", err)
+	case info.Mode().Perm()&0o077 != 0:
+		e.add("data directory", Warn, "chmod 700 "+e.in.DataDir, "%s is open to others (mode %v): keys lie in it", e.in.DataDir, info.Mode().Perm())
+	default:
+		e.add("data directory", OK, "", "%s", e.in.DataDir)
+	}
+	err = filepath.WalkDir(filepath.Join(e.in.DataDir, "keys"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if info, err := d.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
+			e.add("key file", Fail, "chmod 600 "+path, "%s can be read by others (mode %v)", path, info.Mode().Perm())
+		}
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		e.add("key files", Fail, "make the keys readable for the account that runs counterfoil", "%v", err)
+	}
+}
+
+func (e *examination) catalog(ctx context.Context) {
+	if err := e.in.Catalog.Check(ctx); err != nil {
+		e.add("catalog", Fail, "move catalog.db away and run 'vault recover' for each vault", "%v", err)
+		return
+	}
+	e.add("catalog", OK, "", "structure is whole")
+}
+
+func (e *examination) log(ctx context.Context) {
+	log, err := e.in.Log(ctx)
+	if err == nil {
+		_, err = log.Verify(ctx)
+	}
+	if err != nil {
+		e.add("audit log", Fail, "keep the folder as it is for investigation; the copy in a vault's log/ may be whole", "%v", err)
+		return
+	}
+	lag, err := log.Lag(ctx)
+	if err != nil || lag.Pending > 0 {
+		e.add("audit log", Warn, "free space or mend the disk; waiting events are written by the next command", "%d events wait to be written into the log (%v)", lag.Pending, lag.Err)
+		return
+	}
+	e.add("audit log", OK, "", "%d records, every one under the signed checkpoint", log.Size())
+}
+
+func (e *examination) clock() {
+	if behind := e.in.Behind(); behind > 0 {
+		e.add("clock", Warn, "set the system clock; until then records are dated by the trusted clock", "the system clock lies %v behind the last time this installation recorded", behind)
+		return
+	}
+	e.add("clock", OK, "", "%s, one source (the system clock)", e.in.Now().Local().Format("2006-01-02 15:04:05 -07:00"))
+}
+
+func (e *examination) vaults(ctx context.Context) error {
+	rows, err := e.in.Catalog.Vaults(ctx)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		e.add("vaults", Warn, "run 'quickstart PATH' or 'vault create NAME URL'", "there is no vault yet")
+	}
+	for _, row := range rows {
+		e.vault(ctx, row)
+	}
+	return nil
+}
+
+func (e *examination) vault(ctx context.Context, row catalog.Vault) {
+	name := "vault " + row.Name
+	_, v, err := e.in.Custody.Vault(ctx, row.ID)
+	if err != nil {
+		e.add(name, Fail, "mount or mend its store; if it is another server's now, 'vault recover' takes it back", "%v", err)
+		return
+	}
+	for _, w := range v.Warnings() {
+		e.add(name, Warn, "run 'vault verify "+row.Name+"'", "%s", w)
+	}
+	if err := v.CheckOwner(ctx); err != nil {
+		e.add(name, Fail, "use the server that owns it, or 'vault recover' to take it over", "%v", err)
+		return
+	}
+	damages, err := e.in.Catalog.Damages(ctx, row.ID)
+	if err != nil || len(damages) > 0 {
+		e.add(name, Fail, "run a backup of its sources (what they still have heals), then 'vault verify "+row.Name+"'", "%d damaged objects are known", len(damages))
+		return
+	}
+	e.add(name, OK, "", "%s, level L%d", row.URL, row.AssuranceLevel)
+	if row.Kind == catalog.VaultTrial {
+		e.add(name, Warn, "make a real vault with 'vault create'", "it is a trial vault: nothing in it is locked")
+	}
+	if url, err := blob.ParseURL(row.URL); err == nil && url.Scheme == blob.SchemeFile {
+		e.space(name, url.Path)
+	}
+}
+
+func (e *examination) runs(ctx context.Context) {
+	runs, err := e.in.Catalog.Runs(ctx, catalog.RunFilter{Unfinished: true})
+	if err != nil {
+		e.add("runs", Fail, "run 'doctor' again; if it persists, 'vault recover' rebuilds the catalog", "%v", err)
+		return
+	}
+	for _, r := range runs {
+		e.add("runs", Warn, "none needed if it still works; else the next run marks it as interrupted", "%s of process %d began %s and has not ended", r.Kind, r.PID, r.StartedAt.Local().Format("2006-01-02 15:04"))
+	}
+}
+
+func (e *examination) crypto() {
+	if fips140.Enabled() {
+		e.add("cryptography", OK, "", "Go cryptographic module in FIPS 140-3 mode")
+		return
+	}
+	e.add("cryptography", Warn, "start with GODEBUG=fips140=on where FIPS 140-3 is required", "FIPS 140-3 mode is off; the algorithms are the same")
+}

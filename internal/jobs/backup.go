@@ -1,0 +1,149 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/backup"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/source/files"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Backup asks for a point of a source.
+type Backup struct {
+	Source   string // name or id
+	Rehash   bool
+	Block    uint32
+	Trigger  retention.Trigger
+	Progress func(backup.Progress)
+}
+
+// BackedUp is the point that was made.
+type BackedUp struct {
+	backup.Result
+	Row      catalog.Point
+	Warnings []string
+}
+
+// Backup takes a point of a source.
+func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp, error) {
+	source, err := r.cfg.Catalog.Source(ctx, b.Source)
+	if err != nil {
+		return BackedUp{}, err
+	}
+	done, err := r.exclusive("backup of " + source.Name)
+	if err != nil {
+		return BackedUp{}, err
+	}
+	defer done()
+	row, v, err := r.cfg.Custody.Vault(ctx, source.VaultID)
+	if err != nil {
+		return BackedUp{}, err
+	}
+	var out BackedUp
+	run := catalog.Run{Kind: catalog.RunBackup, SourceID: source.ID, VaultID: row.ID}
+	err = r.run(ctx, g, run, func() (catalog.RunResult, error) {
+		request, err := r.request(ctx, b, source, row, v)
+		if err != nil {
+			return "", err
+		}
+		out.Result, err = backup.Run(ctx, g, request)
+		if err != nil {
+			return "", err
+		}
+		return r.index(ctx, g, row, &out)
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Warnings = append(out.Warnings, v.Warnings()...)
+	out.Warnings = append(out.Warnings, out.Point.Body.Warnings...)
+	return out, nil
+}
+
+// index enters a committed point into the catalog. The point is durable by
+// now: a fault here is repaired by 'vault recover' or the next listing.
+func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, out *BackedUp) (catalog.RunResult, error) {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	if out.Row, err = custody.PointRow(out.Point, nil); err != nil {
+		return "", err
+	}
+	if out.Row.Detail, err = withLock(out.Row.Detail, out.Lock.Target); err != nil {
+		return "", err
+	}
+	if row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0 {
+		out.Row.Level = catalog.LevelLocked
+	}
+	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {
+		return "", fmt.Errorf("the point was made and is whole, but could not be entered into the catalog ('vault recover' does): %w", err)
+	}
+	if err := r.cfg.Keep(ctx, out.Point.Envelope.Received.Time()); err != nil {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the trusted clock's floor could not be kept: %v", err))
+	}
+	if !out.Row.Complete {
+		return catalog.ResultIncomplete, nil
+	}
+	return catalog.ResultDone, nil
+}
+
+func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, row catalog.Vault, v *vault.Vault) (backup.Request, error) {
+	record, detail, err := custody.SourceRecord(source)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	reader, err := r.reader(ctx, source)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	p, err := r.cfg.Custody.Policy(ctx, source.Policy, source.PolicyVersion)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	zone, err := time.LoadLocation(p.Zone)
+	if err != nil {
+		return backup.Request{}, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
+	}
+	classes, err := custody.Classes(append(append([]policy.ClassRule(nil), p.Classes...), detail.Classes...))
+	if err != nil {
+		return backup.Request{}, err
+	}
+	bounds, err := custody.Bounds(row)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	past, err := r.cfg.Catalog.History(ctx, source.ID)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	history, err := custody.History(past)
+	if err != nil {
+		return backup.Request{}, err
+	}
+	trigger := b.Trigger
+	if trigger == "" {
+		trigger = retention.OnDemand
+	}
+	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Trigger: trigger,
+		Trial: row.Kind == catalog.VaultTrial, Lock: custody.LockMode(row, v.Bucket().Caps()), Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
+		Host: r.cfg.Host, Rehash: b.Rehash, Cut: vault.Cut(b.Block), Progress: b.Progress}, nil
+}
+
+func (r *Runner) reader(ctx context.Context, source catalog.Source) (*files.Reader, error) {
+	protect, err := r.cfg.Custody.Protect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg := files.Config{Excludes: source.Excludes, ExcludeLarger: source.ExcludeLarger, ExcludeCaches: source.ExcludeCaches, OneFileSystem: source.OneFileSystem, Protect: protect}
+	for _, p := range source.Paths {
+		cfg.Paths = append(cfg.Paths, string(p))
+	}
+	return files.New(cfg)
+}

@@ -1,0 +1,221 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/gate"
+	"github.com/counterfoil/counterfoil/internal/jobs"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+func (s *Server) vaults(w http.ResponseWriter, r *http.Request) error {
+	rows, err := s.Catalog.Vaults(r.Context())
+	if err != nil {
+		return err
+	}
+	out := []api.Vault{}
+	for _, row := range rows {
+		v, err := s.vaultOf(r.Context(), row)
+		if err != nil {
+			return err
+		}
+		out = append(out, v)
+	}
+	return writeJSON(w, out)
+}
+
+func (s *Server) vault(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	row, v, err := s.Custody.Vault(ctx, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	out, err := s.vaultOf(ctx, row)
+	if err != nil {
+		return err
+	}
+	objects, size, err := v.Bucket().Count(ctx, "")
+	if err != nil {
+		return err
+	}
+	out.Objects, out.Size, out.Warnings = int64(objects), size, v.Warnings()
+	return writeJSON(w, out)
+}
+
+func (s *Server) vaultOf(ctx context.Context, row catalog.Vault) (api.Vault, error) {
+	var d custody.VaultDetail
+	if err := json.Unmarshal(row.Detail, &d); err != nil {
+		return api.Vault{}, errkind.Wrap(errkind.Damaged, err, "catalog row of vault %q", row.Name)
+	}
+	points, err := s.Catalog.Points(ctx, catalog.PointFilter{VaultID: row.ID})
+	return api.Vault{
+		ID: row.ID, Name: row.Name, URL: row.URL, Kind: string(row.Kind), CreatedAt: row.CreatedAt, MinRetention: row.MinRetention, MaxRetention: row.MaxRetention,
+		SoftDeleteDays: row.SoftDeleteDays, AssuranceLevel: fmt.Sprintf("L%d", row.AssuranceLevel), Enforcer: enforcer(row, d), SigningKey: row.SigningKey,
+		Points: int64(len(points)), KeyFile: s.Custody.KeyFile(row.ID), RecoveryKit: d.RecoveryKit,
+	}, err
+}
+
+func enforcer(row catalog.Vault, d custody.VaultDetail) string {
+	if row.Kind == catalog.VaultTrial || !d.Locks {
+		return "nobody"
+	}
+	return d.Enforcer
+}
+
+func (s *Server) createVault(w http.ResponseWriter, r *http.Request) error {
+	var in api.NewVault
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	url, err := blob.ParseURL(in.URL)
+	if err != nil {
+		return err
+	}
+	n := custody.NewVault{Name: in.Name, URL: url, Kind: vault.Unlocked, RecoveryKit: in.RecoveryKit}
+	if n.Minimum, err = period(in.MinRetention); err != nil {
+		return err
+	}
+	if n.Maximum, err = period(in.MaxRetention); err != nil {
+		return err
+	}
+	var row catalog.Vault
+	err = s.do(r.Context(), s.request(access.VaultCreate, access.Target{Vault: in.Name}, "vault "+in.Name, in), func(ctx context.Context, g access.Grant) error {
+		row, err = s.Custody.CreateVault(ctx, g, n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.Jobs.PublishLog(r.Context(), row.ID); err != nil {
+		return err
+	}
+	out, err := s.vaultOf(r.Context(), row)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, out)
+}
+
+func period(text string) (calendar.Period, error) {
+	if text == "" {
+		return calendar.Period{}, nil
+	}
+	return calendar.ParsePeriod(text)
+}
+
+func (s *Server) verifyVault(w http.ResponseWriter, r *http.Request) error {
+	var in api.Verify
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	mode := vault.VerifyMode(in.Mode)
+	if in.Mode == "" {
+		mode = vault.Full
+	}
+	if mode != vault.Full && mode != vault.Quick {
+		return errkind.New(errkind.Invalid, "verification mode %q: full and quick exist", in.Mode)
+	}
+	name := r.PathValue("name")
+	if _, err := s.Catalog.Vault(r.Context(), name); err != nil {
+		return err
+	}
+	st := s.stream(w)
+	out, err := s.verify(r.Context(), st, name, mode)
+	return st.end(out, err)
+}
+
+func (s *Server) verify(ctx context.Context, st *stream, name string, mode vault.VerifyMode) (api.Verification, error) {
+	var found jobs.Verified
+	request := s.request(access.VaultVerify, access.Target{Vault: name}, "vault "+name, api.Verify{Mode: string(mode)})
+	err := s.Gate.Do(ctx, request, func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
+		var err error
+		found, err = s.Jobs.Verify(ctx, g, name, mode, func(done, total int64) {
+			st.progress(api.Progress{Step: "verify", Done: done, Total: total, Unit: "bytes"})
+		})
+		if err != nil {
+			return gate.Outcome{}, err
+		}
+		return gate.Outcome{Incomplete: !found.OK(), Detail: map[string]string{"mode": string(mode), "problems": fmt.Sprint(len(found.Problems))}}, nil
+	})
+	if err != nil {
+		return api.Verification{}, err
+	}
+	if err := s.Jobs.PublishLog(ctx, name); err != nil {
+		found.Warnings = append(found.Warnings, err.Error())
+	}
+	for _, warning := range found.Warnings {
+		st.note(warning)
+	}
+	return verification(name, found), nil
+}
+
+func verification(name string, f jobs.Verified) api.Verification {
+	out := api.Verification{
+		Vault: name, Mode: string(f.Mode), OK: f.OK(), StartedAt: f.Started, EndedAt: f.Ended, Objects: f.Objects, Bytes: f.Bytes, Packs: f.Packs,
+		Frames: f.Frames, Chunks: f.Chunks, Points: f.Points, AuditTree: f.LogSize, Unneeded: f.UnreferencedPack,
+		Problems: []api.DamagedObject{}, Notes: append([]string{}, f.Notes...),
+	}
+	for _, p := range f.Problems {
+		d := api.DamagedObject{Object: p.Object, Reason: p.Reason, Spared: p.Spared, FileCount: p.FileCount, Points: []string{}, Files: []api.AffectedFile{}}
+		for _, id := range p.Points {
+			d.Points = append(d.Points, id.String())
+		}
+		for _, a := range p.Files {
+			x := api.AffectedFile{Point: a.Point.String()}
+			x.Path, x.PathRaw = api.EncodePath(a.Path)
+			d.Files = append(d.Files, x)
+		}
+		out.Problems = append(out.Problems, d)
+	}
+	return out
+}
+
+func (s *Server) recoverVault(w http.ResponseWriter, r *http.Request) error {
+	var in api.Recover
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	url, err := blob.ParseURL(in.URL)
+	if err != nil {
+		return err
+	}
+	st := s.stream(w)
+	out, err := s.recover(r.Context(), st, in, url)
+	return st.end(out, err)
+}
+
+func (s *Server) recover(ctx context.Context, st *stream, in api.Recover, url blob.URL) (api.Recovered, error) {
+	st.progress(api.Progress{Step: "recover"})
+	if _, err := s.Custody.AdoptLog(ctx, url, in.KeyFile, s.LogDir, s.LogKey); err != nil {
+		return api.Recovered{}, err
+	}
+	var found custody.Recovered
+	err := s.do(ctx, s.request(access.VaultRecover, access.Target{}, "vault at "+in.URL, in), func(ctx context.Context, g access.Grant) error {
+		var err error
+		found, err = s.Jobs.Recover(ctx, g, url, in.KeyFile)
+		return err
+	})
+	if err != nil {
+		return api.Recovered{}, err
+	}
+	if err := s.Jobs.PublishLog(ctx, found.Vault.ID); err != nil {
+		st.note(err.Error())
+	}
+	out := api.Recovered{Sources: found.Sources, Points: found.Points, Policies: found.Policies, Packs: found.Packs,
+		Missing: append([]string{}, found.Missing...), Warnings: append([]string{}, found.Warnings...)}
+	if log, err := s.Log(ctx); err == nil {
+		out.Events = log.Size()
+	}
+	out.Vault, err = s.vaultOf(ctx, found.Vault)
+	return out, err
+}
