@@ -52,7 +52,7 @@ var floors = map[string]int{
 
 	"source": work, "source/files": work, "source/postgres": work, "source/sourcetest": work,
 	"gate": work, "jobs": work, "backup": work, "restore": work, "lifecycle": work, "drill": work,
-	"alert": work, "cost": work, "control": work, "report": work, "evidence": work,
+	"alert": work, "cost": work, "control": work, "custody": work, "doctor": work, "trial": work, "report": work, "evidence": work,
 
 	"api": doors, "server": doors, "console": doors, "agent": doors, "cli": doors,
 }

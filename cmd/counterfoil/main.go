@@ -25,7 +25,7 @@ var version string
 // the heap to double; the soft limit leaves room below the 256 MiB promised.
 const (
 	gcPercent   = 30
-	memoryLimit = 200 << 20
+	memoryLimit = 150 << 20
 )
 
 func main() {

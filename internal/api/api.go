@@ -9,6 +9,9 @@ package api
 
 import "time"
 
+// VaultFormat is the vault format that this version writes.
+const VaultFormat = 1
+
 // Version is what GET /api/v1/version gives.
 type Version struct {
 	Version string `json:"version"`
@@ -224,20 +227,21 @@ type Explanation struct {
 
 // Entry is one file system object of a point.
 type Entry struct {
-	Path     string    `json:"path"`
-	PathRaw  []byte    `json:"path_raw,omitempty"`
-	Kind     string    `json:"kind"` // file, dir, symlink, fifo, char_device, block_device, socket
-	Mode     string    `json:"mode"` // octal
-	UID      uint32    `json:"uid"`
-	GID      uint32    `json:"gid"`
-	User     string    `json:"user,omitempty"`
-	Group    string    `json:"group,omitempty"`
-	Size     int64     `json:"size"`
-	ModTime  time.Time `json:"modified_at"`
-	Target   string    `json:"target,omitempty"`
-	Fuzzy    bool      `json:"fuzzy,omitempty"`
-	HardLink string    `json:"link_group,omitempty"`
-	Xattrs   int       `json:"xattrs,omitempty"`
+	Path      string    `json:"path"`
+	PathRaw   []byte    `json:"path_raw,omitempty"`
+	Kind      string    `json:"kind"` // file, dir, symlink, fifo, char_device, block_device, socket
+	Mode      string    `json:"mode"` // octal
+	UID       uint32    `json:"uid"`
+	GID       uint32    `json:"gid"`
+	User      string    `json:"user,omitempty"`
+	Group     string    `json:"group,omitempty"`
+	Size      int64     `json:"size"`
+	ModTime   time.Time `json:"modified_at"`
+	Target    string    `json:"target,omitempty"`
+	TargetRaw []byte    `json:"target_raw,omitempty"`
+	Fuzzy     bool      `json:"fuzzy,omitempty"`
+	HardLink  string    `json:"link_group,omitempty"`
+	Xattrs    int       `json:"xattrs,omitempty"`
 }
 
 // Difference is one path that differs between two points.

@@ -22,8 +22,8 @@ func newAuditList(s *session) *cobra.Command {
 	cmd := s.command(page{
 		use:   "list",
 		short: "list what was done and refused",
-		long: "Lists records of the audit log, the newest last. A time is a day (2026-07-17), an\n" +
-			"instant (2026-07-17T13:00:00+02:00) or how long ago (P7D, 7d, 15m).",
+		long: "Lists records of the audit log, the newest last. A time is a day (2026-07-17),\n" +
+			"an instant (2026-07-17T13:00:00+02:00) or how long ago (P7D, 7d, 15m).",
 		example: "counterfoil audit list --since 7d --action 'vault/*'",
 	}, func(ctx context.Context, _ []string) error { return o.run(ctx, s) })
 	flags := cmd.Flags()

@@ -231,6 +231,7 @@ func entries() []api.Entry {
 		{Path: "gl/a\\b\n\x1b]0;x\a.csv", Kind: "file", Mode: "4644", Size: 12345, ModTime: time.Date(1969, 12, 31, 23, 0, 0, 0, time.UTC), Fuzzy: true},
 		{Path: "gl/inv\uFFFD", PathRaw: []byte("gl/inv\xff"), Kind: "file", Mode: "0600", Size: 5 << 30, ModTime: day(), HardLink: "7", Xattrs: 2},
 		{Path: "link", Kind: "symlink", Mode: "0777", ModTime: day(), Target: "../größe \u202Ecod.exe"},
+		{Path: "odd", Kind: "symlink", Mode: "0777", ModTime: day(), Target: "a\uFFFD", TargetRaw: []byte("a\xff")},
 		{Path: "tmp", Kind: "dir", Mode: "1777", ModTime: day()},
 	}
 }

@@ -58,7 +58,9 @@ func TestCommands_EveryFormat(t *testing.T) {
 	}
 }
 
-func with(args []string, more ...string) []string { return append(append([]string{}, args...), more...) }
+func with(args []string, more ...string) []string {
+	return append(append([]string{}, args...), more...)
+}
 
 // checkPrintable fails on bytes that would steer a terminal.
 func checkPrintable(t *testing.T, r result) {

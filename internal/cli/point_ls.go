@@ -56,8 +56,8 @@ func (o pointLsOptions) run(ctx context.Context, s *session, point, path string)
 func (s *session) entryLine(e api.Entry) string {
 	line := fmt.Sprintf("%s  %-8s %-8s  %10s  %s  %s", modeText(e), safe(owner(e.User, e.UID)), safe(owner(e.Group, e.GID)),
 		size(e.Size), s.when(e.ModTime), shownName(e.Path, e.PathRaw))
-	if e.Target != "" {
-		line += " -> " + shownName(e.Target, nil)
+	if e.Target != "" || len(e.TargetRaw) > 0 {
+		line += " -> " + shownName(e.Target, e.TargetRaw)
 	}
 	if e.Fuzzy {
 		line += "  (changed while being read)"

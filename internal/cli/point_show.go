@@ -40,7 +40,7 @@ func (s *session) pointDetails(p *sheet, v api.Point) {
 	case v.Locked:
 		p.fact("Locked until", "%s", s.whenOf(v.LockUntil))
 	case v.LockUntil != nil:
-		p.fact("Not locked", "in a vault with locks it would be locked until %s", s.whenOf(v.LockUntil))
+		p.fact("Not locked", "with locks it would be until %s", s.whenOf(v.LockUntil))
 	}
 	level := v.Level
 	if v.Trial {

@@ -37,9 +37,13 @@ var (
 func (s *session) newProgress() progress {
 	form := s.flags.progress
 	if form == progressAuto {
-		form = progressPlain
-		if s.env.Terminal {
+		switch {
+		case s.env.Terminal:
 			form = progressBar
+		case s.flags.output == formatJSON:
+			form = progressNone // a program reads: on its error output is JSON or nothing
+		default:
+			form = progressPlain
 		}
 	}
 	switch {
@@ -139,6 +143,9 @@ func (p *pace) line(at api.Progress, now time.Time) string {
 func amount(n int64, unit string) string {
 	if unit == "bytes" || unit == "" {
 		return size(n)
+	}
+	if n == 1 {
+		unit = strings.TrimSuffix(strings.Replace(unit, "entries", "entry", 1), "s")
 	}
 	return humanize.Comma(n) + " " + unit
 }

@@ -27,9 +27,9 @@ func newRestoreRun(s *session) *cobra.Command {
 		exits:   []string{"3  restored, but something is not as it was (an owner that may not be set, say)"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	flags := cmd.Flags()
-	flags.StringVar(&o.to, "to", "", "`DIR`ectory to restore into; made if it is not there (required)")
+	flags.StringVar(&o.to, "to", "", "folder `DIR` to restore into; made if it is not there (required)")
 	flags.StringArrayVar(&o.paths, "path", nil, "restore only this `PATH`, as point ls shows it or as it was on the source; can be repeated")
-	flags.StringVar(&o.overwrite, "overwrite", "never", "replace what is there: never, if-newer or always (`WHEN`)")
+	flags.StringVar(&o.overwrite, "overwrite", "never", "`WHEN` to replace what is there: never, if-newer or always")
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written and compare")
 	offer(cmd, "overwrite", "never", "if-newer", "always")
 	must(cmd.MarkFlagDirname("to"))

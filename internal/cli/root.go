@@ -36,7 +36,9 @@ func newRoot(s *session) *cobra.Command {
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { cmd.Print(helpText(cmd)) })
 	root.SetUsageFunc(func(cmd *cobra.Command) error { cmd.Print(helpText(cmd)); return nil })
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s", firstLine(err.Error())).see(cmd)
+		// What a Go function says about a number helps nobody.
+		text, _, _ := strings.Cut(firstLine(err.Error()), ": strconv.")
+		return usagef("%s", text).see(cmd)
 	})
 	root.SetHelpCommand(newHelp(root))
 	addGlobals(root, &s.flags)
@@ -45,7 +47,7 @@ func newRoot(s *session) *cobra.Command {
 
 func addGlobals(root *cobra.Command, f *globals) {
 	flags := root.PersistentFlags()
-	flags.StringVar(&f.data, "data", "", "data `DIR`ectory (default: $COUNTERFOIL_DATA; /var/lib/counterfoil for root, else below ~/.local/share)")
+	flags.StringVar(&f.data, "data", "", "`DIR` with the data (default: $COUNTERFOIL_DATA; /var/lib/counterfoil for root, else below ~/.local/share)")
 	flags.StringVarP(&f.output, "output", "o", "", "`FORMAT` of the result: table (default), json or yaml")
 	flags.BoolVar(&f.json, "json", false, "the same as --output json")
 	flags.StringVar(&f.progress, "progress", progressAuto, "`FORM` of progress: auto, bar, plain, json or none")

@@ -123,6 +123,7 @@ func (s *session) with(ctx context.Context, a access, fn func(*api.Client) error
 	}
 	client, closer, err := s.env.Connect(ctx, dir, bool(a))
 	if err != nil {
+		s.missing = "" // it would name the command's object, not the installation
 		return err
 	}
 	defer func() { err = closed(closer, err) }()

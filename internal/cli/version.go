@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
 func newVersion(s *session) *cobra.Command {
@@ -23,8 +24,10 @@ func newVersion(s *session) *cobra.Command {
 		}
 		if err != nil {
 			// The version is asked for above all when something is broken.
-			s.note("only this program's version: %s", sentence(err))
-			v = api.Version{Version: s.env.Version, Go: runtime.Version(), FIPS: fips140.Enabled()}
+			if !errkind.Is(err, errkind.NotFound) {
+				s.note("this is only the program's own version: %s", sentence(err))
+			}
+			v = api.Version{Version: s.env.Version, Format: api.VaultFormat, Go: runtime.Version(), FIPS: fips140.Enabled()}
 		}
 		return s.print(v, func() {
 			p := s.newSheet()
@@ -32,9 +35,7 @@ func newVersion(s *session) *cobra.Command {
 			if v.Version != s.env.Version {
 				p.fact("This program", "%s", s.env.Version)
 			}
-			if v.Format > 0 {
-				p.fact("Vault format", "%d", v.Format)
-			}
+			p.fact("Vault format", "%d", v.Format)
 			p.fact("Go", "%s", v.Go)
 			if v.FIPS {
 				p.fact("FIPS 140-3", "on")

@@ -7,11 +7,13 @@ package compat
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,7 +41,11 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if buildFolder != "" {
+		_ = os.RemoveAll(buildFolder) // a leftover in the temporary folder harms nobody
+	}
+	os.Exit(code)
 }
 
 // copyGolden gives a copy of the golden vault's store that a test may change.
@@ -218,16 +224,31 @@ func removeIndex(t *testing.T, store string) {
 	}
 }
 
-// buildReader builds the mini reader, as anybody would.
+// buildReader builds the mini reader, as anybody would, once for all tests.
 func buildReader(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "minireader")
 	if runtime.GOOS != "linux" {
 		t.Skip("the golden vault holds names and modes that only Linux surely keeps")
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../minireader").CombinedOutput()
+	program, err := built()
 	if err != nil {
-		t.Fatalf("build mini reader: %v\n%s", err, out)
+		t.Fatal(err)
 	}
 	return program
 }
+
+// buildFolder is where built puts the program; TestMain removes it.
+var buildFolder string
+
+var built = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "counterfoil-compat-")
+	if err != nil {
+		return "", err
+	}
+	buildFolder = folder
+	program := filepath.Join(folder, "minireader")
+	if out, err := exec.Command("go", "build", "-o", program, "../minireader").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build mini reader: %w\n%s", err, out)
+	}
+	return program, nil
+})

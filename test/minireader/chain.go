@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -132,7 +131,7 @@ func (r *reader) checkOwners() {
 
 // chain checks that numbers ascend from 1 and that each object names the one before.
 type chain struct {
-	gaps   io.Writer // where missing numbers are printed; nil makes them a fault
+	gap    func(first, last uint64) // told of missing numbers; nil makes them a fault
 	number uint64
 	digest []byte // empty before the first
 	broken bool   // the object before is not known
@@ -140,10 +139,10 @@ type chain struct {
 
 func (c *chain) next(number uint64, previous []byte, object []byte) (err error) {
 	switch {
-	case number <= c.number, number != c.number+1 && c.gaps == nil:
+	case number <= c.number, number != c.number+1 && c.gap == nil:
 		err = fmt.Errorf("number %d follows %d", number, c.number)
 	case number != c.number+1:
-		fmt.Fprintf(c.gaps, "missing numbers %d to %d\n", c.number+1, number-1)
+		c.gap(c.number+1, number-1)
 	case !c.broken && !bytes.Equal(previous, c.digest):
 		err = errors.New("hash of the previous object differs")
 	}
@@ -201,7 +200,7 @@ func (r *reader) readRecord(data []byte) (c recordClear, err error) {
 func (r *reader) readPoints() []*point {
 	var out []*point
 	for _, source := range r.names("points", regexp.MustCompile(`^[0-7][0-9a-hjkmnp-tv-z]{25}$`)) {
-		links := chain{gaps: r.out}
+		links := chain{gap: func(first, last uint64) { r.say("missing points %d to %d of source %s", first, last, source) }}
 		last := ""
 		for _, file := range r.names("points/"+source, regexp.MustCompile(`^\d{10}(\.intent)?$`)) {
 			name := "points/" + source + "/" + strings.TrimSuffix(file, ".intent")

@@ -43,10 +43,17 @@ type reader struct {
 	frames  map[frameKey][]byte
 }
 
+// say prints a line about the point. Output that is lost is a problem: somebody may rely on it.
+func (r *reader) say(format string, args ...any) {
+	if _, err := fmt.Fprintf(r.out, format+"\n", args...); err != nil {
+		r.problem("write output: %v", err)
+	}
+}
+
 // problem reports one thing that is not as it should be; the exit status will say so.
 func (r *reader) problem(format string, args ...any) {
 	r.problems++
-	fmt.Fprintf(r.errs, "minireader: "+format+"\n", args...)
+	_, _ = fmt.Fprintf(r.errs, "minireader: "+format+"\n", args...) // the exit status tells the rest
 }
 
 func (r *reader) run(keyFile, which, target string) error {

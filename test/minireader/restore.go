@@ -74,12 +74,12 @@ type branch struct {
 
 // describe prints what the point says of itself, and reports packs that it needed at commit and that are not there.
 func (r *reader) describe(p *point) {
-	fmt.Fprintf(r.out, "point %s/%d complete=%t entries=%d size=%d\n", p.source, p.Number, p.Complete, p.Entries, p.Size)
+	r.say("point %s/%d complete=%t entries=%d size=%d", p.source, p.Number, p.Complete, p.Entries, p.Size)
 	for _, f := range p.body.Problems {
-		fmt.Fprintf(r.out, "problem %q %s: %s\n", f.Path, f.Operation, f.Message)
+		r.say("problem %q %s: %s", f.Path, f.Operation, f.Message)
 	}
 	for _, path := range p.body.Fuzzy {
-		fmt.Fprintf(r.out, "fuzzy %q\n", path)
+		r.say("fuzzy %q", path)
 	}
 	for names := p.Packs.Names; len(names) >= 32; names = names[32:] {
 		name := hex.EncodeToString(names[:32])
@@ -206,7 +206,7 @@ func (t *restorer) children(digest []byte, visit func(entry) error, above *branc
 
 func (t *restorer) entry(e entry, path string) error {
 	for _, x := range e.Xattrs {
-		fmt.Fprintf(t.out, "xattr %q %q %q\n", path, x.Name, x.Value)
+		t.say("xattr %q %q %q", path, x.Name, x.Value)
 	}
 	switch e.Kind {
 	case kindFolder:
@@ -231,7 +231,7 @@ func (t *restorer) entry(e entry, path string) error {
 		}
 		return setLinkTime(path, e.Mtime.time())
 	default:
-		fmt.Fprintf(t.out, "not made %q kind %d\n", path, e.Kind)
+		t.say("not made %q kind %d", path, e.Kind)
 		return nil
 	}
 }
