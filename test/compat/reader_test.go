@@ -132,6 +132,9 @@ func TestMiniReader_FlippedByteNeverGivesWrongBytes(t *testing.T) {
 		if !strings.HasPrefix(object, "index/") && o.exit != 1 {
 			t.Errorf("%s at %d: exit %d, want 1", object, at, o.exit)
 		}
+		if strings.HasPrefix(object, "packs/") && !strings.Contains(o.stderr, object+": name is not the SHA256") {
+			t.Errorf("%s at %d: nothing said of the pack's name:\n%s", object, at, o.stderr)
+		}
 		overwrite(t, path, whole)
 		if err := os.RemoveAll(o.target); err != nil {
 			t.Fatal(err)

@@ -80,7 +80,7 @@ func (r *reader) readPack(path, magic string) error {
 		return err
 	}
 	name := hex.EncodeToString(sum.Sum(nil))
-	if false && name != filepath.Base(path) || name[:2] != filepath.Base(filepath.Dir(path)) {
+	if name != filepath.Base(path) || name[:2] != filepath.Base(filepath.Dir(path)) {
 		r.problem("%s: name is not the SHA256 of the bytes", path)
 	}
 	if size < 88+12 {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +27,9 @@ type store struct {
 func newStore(t testing.TB) *store { return &store{t: t, nodes: map[Digest][]byte{}} }
 
 func (s *store) put(_ context.Context, d Digest, plain []byte) error {
+	if have, ok := s.nodes[d]; ok && bytes.Equal(have, plain) {
+		return nil
+	}
 	if DigestOf(plain) != d {
 		s.t.Errorf("node under a wrong digest")
 	}
@@ -383,14 +388,13 @@ func TestWalk_HostileNodesAreRefused(t *testing.T) {
 func TestWalk_HugeItemCountsAreNotAllocated(t *testing.T) {
 	s := newStore(t)
 	d := s.hostile(node[int]{Type: typeDirectory, Items: make([]int, 1<<20)})
-	result := testing.Benchmark(func(b *testing.B) {
-		for b.Loop() {
-			if _, err := s.walk(d); err == nil {
-				b.Fatal("walked")
-			}
-		}
-	})
-	if got := result.AllocedBytesPerOp(); got > 1<<20 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := s.walk(d); !errkind.Is(err, errkind.Damaged) {
+		t.Errorf("%v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
 		t.Errorf("%d bytes allocated", got)
 	}
 }
@@ -473,8 +477,8 @@ func TestContent_RoundTripAndCanonical(t *testing.T) {
 		var got []ListItem
 		nodes := 0
 		err = WalkContent(t.Context(), s.get, c, func(Digest) { nodes++ }, func(it ListItem) error { got = append(got, it); return nil })
-		if diff := cmp.Diff(items, got); err != nil || diff != "" || nodes != len(s.nodes) {
-			t.Errorf("%d items: %v, %d nodes of %d\n%.200s", n, err, nodes, len(s.nodes), diff)
+		if err != nil || !slices.Equal(items, got) || nodes != len(s.nodes) {
+			t.Errorf("%d items: %d came back, %v, %d nodes of %d", n, len(got), err, nodes, len(s.nodes))
 		}
 		again, err := PutContent(t.Context(), newStore(t).put, 16384, items)
 		if err != nil || !cmp.Equal(c, again) {
