@@ -62,7 +62,7 @@ func programVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				return "dev-" + s.Value[:12]
+				return "dev-" + s.Value
 			}
 		}
 	}

@@ -41,15 +41,26 @@ const (
 // of the same wiring within this process.
 func connect(ctx context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
 	socket := filepath.Join(dataDir, socketName)
-	if conn, err := net.Dial("unix", socket); err == nil {
-		return api.New("http://counterfoil", api.Socket(socket)), conn, nil
+	if probe, err := net.Dial("unix", socket); err == nil {
+		transport := api.Socket(socket)
+		return api.New(api.SocketBase, transport), closer(func() error {
+			transport.CloseIdleConnections()
+			return nil
+		}), probe.Close()
 	}
 	in, err := open(ctx, dataDir, readOnly)
 	if err != nil {
 		return nil, nil, err
 	}
-	return api.New("http://counterfoil", api.Handler(in.handler)), in, nil
+	transport := api.Handler(in.handler)
+	return api.New(api.SocketBase, transport), closer(func() error {
+		return errors.Join(transport.Close(), in.Close()) // handlers end before what they use
+	}), nil
 }
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
 
 // serve runs the server of a data directory until the context ends. Only the
 // account that runs it can reach its socket.

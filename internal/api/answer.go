@@ -99,11 +99,11 @@ func (a *answer) hasBody() bool {
 func (a *answer) finish() {
 	a.WriteHeader(http.StatusOK)
 	a.keepTrailers()
+	end := io.EOF
 	if a.hasBody() && a.length >= 0 && a.length != a.written {
-		a.pipe.CloseWithError(io.ErrUnexpectedEOF)
-		return
+		end = io.ErrUnexpectedEOF
 	}
-	a.pipe.Close()
+	a.pipe.CloseWithError(end)
 }
 
 // abort ends the answer with an error in place of its end.

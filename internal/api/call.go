@@ -109,7 +109,7 @@ func (c *Client) Content(ctx context.Context, id, path string, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer drop(resp.Body)
 	sink := &sink{w: w}
 	_, err = io.Copy(sink, resp.Body)
 	if sink.err != nil {

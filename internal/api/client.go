@@ -106,11 +106,14 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 		return nil, unreached(ctx, err)
 	}
 	if resp.StatusCode/100 != 2 {
-		defer resp.Body.Close()
+		defer drop(resp.Body)
 		return nil, refusal(ctx, resp)
 	}
 	return resp, nil
 }
+
+// drop closes a body of which no more is wanted; nothing depends on how.
+func drop(body io.Closer) { _ = body.Close() }
 
 // unreached turns the transport's error into ours.
 func unreached(ctx context.Context, err error) error {
@@ -180,7 +183,7 @@ func fetch[T any](ctx context.Context, c *Client, r request) (T, error) {
 	if err != nil {
 		return out, err
 	}
-	defer resp.Body.Close()
+	defer drop(resp.Body)
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return out, cutShort(ctx, resp, err)

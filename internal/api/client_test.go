@@ -125,7 +125,7 @@ func TestClient_WhatTheServerReceives(t *testing.T) {
 			t.Errorf("%s: content type %q", got, r.Header.Get("Content-Type"))
 		}
 		w.WriteHeader(http.StatusTeapot)
-		json.NewEncoder(w).Encode(NewProblem(errkind.New(errkind.Unsupported, "no tea")))
+		_ = json.NewEncoder(w).Encode(NewProblem(errkind.New(errkind.Unsupported, "no tea")))
 	})
 	overBoth(t, record, func(t *testing.T, c *Client) {
 		for _, tt := range tests {
@@ -155,7 +155,7 @@ func TestClient_EveryKindOfProblemComesBack(t *testing.T) {
 			p.Hint = "do this"
 			w.Header().Set("Content-Type", ProblemType)
 			w.WriteHeader(p.Status)
-			json.NewEncoder(w).Encode(p)
+			_ = json.NewEncoder(w).Encode(p)
 		})
 		overBoth(t, h, func(t *testing.T, c *Client) {
 			_, err := c.Doctor(context.Background())
@@ -185,7 +185,7 @@ func TestClient_AnswersThatMakeNoSense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := handle("GET /api/v1/vaults", func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(tt.status)
-				io.WriteString(w, tt.body)
+				_, _ = io.WriteString(w, tt.body)
 			})
 			overBoth(t, h, func(t *testing.T, c *Client) {
 				_, err := c.Vaults(context.Background())
@@ -205,11 +205,11 @@ func TestFollow_EventsComeAsTheyHappen(t *testing.T) {
 	seen := make(chan struct{})
 	h := handle("POST /api/v1/backups", func(w http.ResponseWriter, r *http.Request) {
 		send := json.NewEncoder(w)
-		send.Encode(Event{Type: EventProgress, Progress: &Progress{Done: 1, Total: 2}})
+		_ = send.Encode(Event{Type: EventProgress, Progress: &Progress{Done: 1, Total: 2}})
 		w.(http.Flusher).Flush()
 		select {
 		case <-seen:
-			send.Encode(Event{Type: EventResult, Result: RawResult(`{"id":"p","complete":false}`)})
+			_ = send.Encode(Event{Type: EventResult, Result: RawResult(`{"id":"p","complete":false}`)})
 		case <-r.Context().Done():
 			t.Error("the client did not see the first event")
 		}
@@ -245,7 +245,7 @@ func TestFollow_HowAStreamEnds(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := handle("POST /api/v1/restores", func(w http.ResponseWriter, _ *http.Request) {
-				io.WriteString(w, tt.body)
+				_, _ = io.WriteString(w, tt.body)
 				w.(http.Flusher).Flush()
 				if tt.abort {
 					panic(http.ErrAbortHandler)
@@ -279,7 +279,7 @@ func TestEach_HowAListEnds(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := handle("GET /api/v1/diff", func(w http.ResponseWriter, _ *http.Request) {
-				io.WriteString(w, tt.body)
+				_, _ = io.WriteString(w, tt.body)
 				w.(http.Flusher).Flush()
 				if tt.abort {
 					panic(http.ErrAbortHandler)
@@ -307,7 +307,7 @@ func TestEach_HowAListEnds(t *testing.T) {
 func TestEach_AnErrorOfTheReaderEndsTheHandler(t *testing.T) {
 	ended := make(chan struct{}, 1)
 	h := handle("GET /api/v1/diff", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"path":"a"}`+"\n")
+		_, _ = io.WriteString(w, `{"path":"a"}`+"\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 		ended <- struct{}{}
@@ -344,7 +344,7 @@ func TestContent_DamageIsAnError(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				io.WriteString(w, path)
+				_, _ = io.WriteString(w, path)
 				w.(http.Flusher).Flush()
 				tt.ending(w)
 			})
@@ -372,7 +372,7 @@ var errFull = errors.New("no space left")
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestContent_TheWritersErrorIsNotTheServers(t *testing.T) {
-	h := handle("GET /api/v1/points/{id}/content", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x") })
+	h := handle("GET /api/v1/points/{id}/content", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") })
 	overBoth(t, h, func(t *testing.T, c *Client) {
 		if err := c.Content(context.Background(), "p", "a", full{}); !errors.Is(err, errFull) || errkind.Is(err, errkind.Unavailable) {
 			t.Fatal(err)

@@ -96,7 +96,7 @@ func received(ctx context.Context, req *http.Request) *http.Request {
 
 func closeBody(r *http.Request) {
 	if r.Body != nil {
-		r.Body.Close()
+		drop(r.Body)
 	}
 }
 

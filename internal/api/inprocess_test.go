@@ -14,7 +14,7 @@ import (
 func TestTransport_CancelInMidStreamReachesTheHandler(t *testing.T) {
 	ended := make(chan error, 1)
 	h := handle("POST /api/v1/quickstart", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"type":"progress"}`+"\n")
+		_, _ = io.WriteString(w, `{"type":"progress"}`+"\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 		ended <- r.Context().Err()
@@ -70,7 +70,7 @@ func TestTransport_PanicIsAnError(t *testing.T) {
 		}
 	})
 	late := handle("POST /api/v1/recover", func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, `{"type":"progress"}`+"\n")
+		_, _ = io.WriteString(w, `{"type":"progress"}`+"\n")
 		w.(http.Flusher).Flush()
 		panic("broken invariant")
 	})
@@ -126,7 +126,7 @@ func TestTransport_HeadersAndLengths(t *testing.T) {
 	h := http.NewServeMux()
 	h.HandleFunc("/short", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5")
-		io.WriteString(w, "abc")
+		_, _ = io.WriteString(w, "abc")
 	})
 	h.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "3")
@@ -139,7 +139,7 @@ func TestTransport_HeadersAndLengths(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 		w.WriteHeader(http.StatusOK)
 		w.Header().Set("Late", "x")
-		io.WriteString(w, r.Host+r.RequestURI)
+		_, _ = io.WriteString(w, r.Host+r.RequestURI)
 		w.(http.Flusher).Flush()
 		w.Header().Set(http.TrailerPrefix+"Unannounced", "y")
 	})

@@ -19,7 +19,7 @@ func follow[T any](ctx context.Context, c *Client, r request, fn func(Event)) (T
 	if err != nil {
 		return out, err
 	}
-	defer resp.Body.Close()
+	defer drop(resp.Body)
 	last, err := lastEvent(ctx, resp, fn)
 	if err != nil {
 		return out, err
@@ -74,7 +74,7 @@ func each[T any](ctx context.Context, c *Client, r request, fn func(T) error) er
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer drop(resp.Body)
 	lines := json.NewDecoder(resp.Body)
 	for {
 		var line json.RawMessage

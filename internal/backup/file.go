@@ -97,29 +97,30 @@ func (a *assembler) storeFile(ctx context.Context, f source.File, extents []vaul
 }
 
 // extentReader reads a file's data extents one after the other. A file that
-// ends early ends the stream; a fault of reading is kept apart in err.
+// ends early ends the stream; a fault of reading is kept apart in err. The list
+// of extents is the file's: it stays as it is.
 type extentReader struct {
 	f       source.File
 	extents []vault.Extent
+	done    int64 // bytes of the first of the extents that were read
 	err     error
 }
 
 func (r *extentReader) Read(p []byte) (int, error) {
-	for len(r.extents) > 0 && r.extents[0].Length == 0 {
-		r.extents = r.extents[1:]
+	for len(r.extents) > 0 && r.extents[0].Length == r.done {
+		r.extents, r.done = r.extents[1:], 0
 	}
 	if len(r.extents) == 0 {
 		return 0, io.EOF
 	}
-	x := &r.extents[0]
-	n, err := r.f.ReadAt(p[:min(int64(len(p)), x.Length)], x.Offset)
-	x.Offset += int64(n)
-	x.Length -= int64(n)
+	x := r.extents[0]
+	n, err := r.f.ReadAt(p[:min(int64(len(p)), x.Length-r.done)], x.Offset+r.done)
+	r.done += int64(n)
 	switch {
 	case err == nil || n > 0 && errors.Is(err, io.EOF):
 		return n, nil
 	case errors.Is(err, io.EOF):
-		r.extents = nil
+		r.extents, r.done = nil, 0
 		return n, io.EOF
 	default:
 		r.err = err

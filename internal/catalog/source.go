@@ -48,7 +48,9 @@ type Source struct {
 const sourceColumns = "id, name, kind, vault_id, policy_name, policy_version, paths, excludes, exclude_larger, exclude_caches, " +
 	"one_file_system, classes, owner, criticality, rpo, rto, sensitivity, created_at, detail"
 
-func (s Source) check() error {
+// Check fails with errkind.Invalid for a source that the catalog would not
+// take, so that it can be refused before a vault is told of it.
+func (s Source) Check() error {
 	var c checks
 	c.ulid("source", s.ID)
 	c.name("source", s.Name)
@@ -61,7 +63,7 @@ func (s Source) check() error {
 	}
 	c.want(s.ExcludeLarger >= 0, "the size limit %d of the source %q is below zero", s.ExcludeLarger, s.Name)
 	for _, class := range s.Classes {
-		c.want(isWord(class), "%q cannot be a record class: one is a lower-case word with dashes", class)
+		c.want(isClass(class), "%q cannot be a record class: one is lower-case letters, digits and underscores", class)
 	}
 	c.period("the RPO", s.RPO)
 	c.period("the RTO", s.RTO)
@@ -78,7 +80,7 @@ func (s Source) values() ([]any, error) {
 		s.ID, s.Name, string(s.Kind), s.VaultID, s.Policy, s.PolicyVersion, paths, excludes, s.ExcludeLarger,
 		truth(s.ExcludeCaches), truth(s.OneFileSystem), classes, s.Owner, s.Criticality, s.RPO, s.RTO, s.Sensitivity,
 		micros(s.CreatedAt), detail,
-	}, errors.Join(s.check(), err1, err2, err3, err4)
+	}, errors.Join(s.Check(), err1, err2, err3, err4)
 }
 
 func scanSource(r row) (Source, error) {
@@ -141,7 +143,7 @@ func (t *Tx) UpdateSource(ctx context.Context, g access.Grant, s Source) error {
 		return err
 	}
 	s.CreatedAt = old.CreatedAt
-	if err := errors.Join(s.check(), t.sourceNeeds(ctx, s)); err != nil {
+	if err := errors.Join(s.Check(), t.sourceNeeds(ctx, s)); err != nil {
 		return err
 	}
 	return t.putSource(ctx, s)

@@ -75,6 +75,20 @@ func isULID(s string) bool {
 	return len(s) == 26 && s[0] <= '7' && strings.Trim(s, ulidDigits) == ""
 }
 
+// CheckName fails with errkind.Invalid for what can be the name of no vault,
+// source or policy, before anything is made under it.
+func CheckName(what, name string) error {
+	var c checks
+	c.name(what, name)
+	return c.err
+}
+
+// isClass reports whether s can be the id of a record class, as policies have
+// them: lower case with digits and underscores.
+func isClass(s string) bool {
+	return s != "" && len(s) <= 64 && s[0] != '_' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // isWord reports whether s is a lower-case word with digits and dashes.
 func isWord(s string) bool {
 	return s != "" && len(s) <= 40 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -26,7 +26,7 @@ func recorded(t *testing.T, term *terminal, args ...string) string {
 		}
 		got = append(got, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.RequestURI(), "/api/v1/")+" "+string(text)))
 		w.WriteHeader(http.StatusTeapot)
-		json.NewEncoder(w).Encode(api.NewProblem(errkind.New(errkind.NotAllowed, "enough")))
+		_ = json.NewEncoder(w).Encode(api.NewProblem(errkind.New(errkind.NotAllowed, "enough")))
 	})
 	if r := term.run(args...); r.code != exitNotAllowed || len(got) != 1 {
 		t.Fatalf("%q: requests %q, %+v", args, got, r)

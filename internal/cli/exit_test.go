@@ -26,7 +26,7 @@ func TestExit_EveryKind(t *testing.T) {
 		problem := api.NewProblem(errkind.New(k, "vault books: it is \x1b[31mso\nand so"))
 		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(problem.Status)
-			json.NewEncoder(w).Encode(problem)
+			_ = json.NewEncoder(w).Encode(problem)
 		})
 		term := newTerminal(t, h)
 		args := []string{"vault", "show", "books"}
@@ -53,7 +53,7 @@ func TestExit_TheServersHintWins(t *testing.T) {
 		p := api.NewProblem(errkind.New(errkind.NotFound, "vault x: not there"))
 		p.Hint = "look elsewhere"
 		w.WriteHeader(p.Status)
-		json.NewEncoder(w).Encode(p)
+		_ = json.NewEncoder(w).Encode(p)
 	})
 	if r := newTerminal(t, h).run("vault", "show", "x"); r.err != "counterfoil: vault x: not there\nhint: look elsewhere\n" {
 		t.Errorf("%s", r.err)

@@ -95,7 +95,7 @@ func fake() *http.ServeMux {
 	root := "/api/v1/"
 	answer := func(pattern string, v any) {
 		method, path, _ := strings.Cut(pattern, " ")
-		mux.HandleFunc(method+" "+root+path, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(v) })
+		mux.HandleFunc(method+" "+root+path, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(v) })
 	}
 	work := func(path string, v any) {
 		mux.HandleFunc("POST "+root+path, func(w http.ResponseWriter, _ *http.Request) { sendWork(w, v) })
@@ -116,7 +116,7 @@ func fake() *http.ServeMux {
 		"yearly: kept 10 years, until 2036-07-17, by policy sox version 1", "vault minimum: 7 days, until 2026-07-24",
 	}})
 	mux.HandleFunc("GET "+root+"points/{id}/entries", func(w http.ResponseWriter, r *http.Request) { sendLines(w, entries()) })
-	mux.HandleFunc("GET "+root+"points/{id}/content", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "a,b\r\n\x00\xff") })
+	mux.HandleFunc("GET "+root+"points/{id}/content", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "a,b\r\n\x00\xff") })
 	mux.HandleFunc("GET "+root+"diff", func(w http.ResponseWriter, r *http.Request) { sendLines(w, differences()) })
 	work("restores", api.Restored{
 		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
@@ -135,7 +135,7 @@ func fake() *http.ServeMux {
 	})
 	work("quickstart", quickstart())
 	mux.HandleFunc("POST "+root+"quickstart/remove", func(w http.ResponseWriter, r *http.Request) {
-		json.NewEncoder(w).Encode(api.Removal{Removed: r.URL.Query().Get("yes") == "true", Paths: []string{"/data", "/data-trial\nvault"}})
+		_ = json.NewEncoder(w).Encode(api.Removal{Removed: r.URL.Query().Get("yes") == "true", Paths: []string{"/data", "/data-trial\nvault"}})
 	})
 	return mux
 }
@@ -146,15 +146,15 @@ func sendWork(w http.ResponseWriter, v any) {
 		panic(err)
 	}
 	send := json.NewEncoder(w)
-	send.Encode(api.Event{Type: api.EventProgress, Progress: &api.Progress{Step: "reading", Done: 1 << 20, Total: 1 << 21, Unit: "bytes", Files: 3}})
-	send.Encode(api.Event{Type: api.EventNote, Message: "a note with \x1b[31mcolour"})
-	send.Encode(api.Event{Type: api.EventResult, Result: text})
+	_ = send.Encode(api.Event{Type: api.EventProgress, Progress: &api.Progress{Step: "reading", Done: 1 << 20, Total: 1 << 21, Unit: "bytes", Files: 3}})
+	_ = send.Encode(api.Event{Type: api.EventNote, Message: "a note with \x1b[31mcolour"})
+	_ = send.Encode(api.Event{Type: api.EventResult, Result: text})
 }
 
 func sendLines[T any](w http.ResponseWriter, list []T) {
 	send := json.NewEncoder(w)
 	for _, v := range list {
-		send.Encode(v)
+		_ = send.Encode(v)
 	}
 }
 
@@ -258,9 +258,9 @@ func quickstart() api.QuickstartResult {
 		DataDir: "/data", Vault: v, Source: source(), Point: p, First: true, Verification: check,
 		Restore:     api.RestoreTest{OK: true, Files: 12345, Bytes: 1288490189, Seconds: 3.25},
 		Explanation: []string{"yearly: kept 10 years, until 2036-07-17, because it is the first complete point on or after the day that policy sox version 1 names"},
-		WouldLock:   []string{"40 packs and the point itself, until 2036-08-17"},
+		WouldLock:   []string{"40 packs and the point itself, until 2036-08-17", "this is a trial vault: nothing is locked, it is not evidence, and it can be removed"},
 		AuditSize:   12, AuditRoot: "q83vEjRWeJA=",
-		Next: []string{"counterfoil point explain latest", "counterfoil restore run latest --to DIR"},
+		Next: []string{"counterfoil point explain latest         why it is kept", "counterfoil restore run latest --to DIR"},
 	}
 }
 

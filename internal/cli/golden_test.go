@@ -114,7 +114,7 @@ func working(path string, v any) http.Handler {
 }
 
 func answering(pattern string, v any) http.Handler {
-	return replaced(pattern, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(v) })
+	return replaced(pattern, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(v) })
 }
 
 func TestCommands_DoneButNotWhole(t *testing.T) {
@@ -168,7 +168,7 @@ func TestCommands_DoneButNotWhole(t *testing.T) {
 func TestCommands_NothingThere(t *testing.T) {
 	none := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.Path, "entries") && !strings.Contains(r.URL.Path, "diff") {
-			w.Write([]byte("null"))
+			_, _ = w.Write([]byte("null"))
 		}
 	})
 	term := newTerminal(t, none)
@@ -193,7 +193,7 @@ func TestPointCat_BytesAsTheyAre(t *testing.T) {
 
 func TestLists_ThatEndEarlyAreNotClosed(t *testing.T) {
 	h := replaced("GET /api/v1/diff", func(w http.ResponseWriter, _ *http.Request) {
-		w.Write([]byte(`{"path":"a","change":"added"}` + "\n" + `{"problem":{"detail":"tree 9f2c is damaged","kind":"damaged"}}`))
+		_, _ = w.Write([]byte(`{"path":"a","change":"added"}` + "\n" + `{"problem":{"detail":"tree 9f2c is damaged","kind":"damaged"}}`))
 	})
 	r := newTerminal(t, h).run("point", "diff", "p", "q", "--json")
 	if r.code != exitFailed || json.Valid([]byte(r.out)) || !strings.Contains(r.err, "tree 9f2c is damaged") {

@@ -55,7 +55,7 @@ func (p *barProgress) event(e api.Event) {
 func (p *barProgress) begin(at api.Progress) *mpb.Bar {
 	bytes := at.Unit == "bytes" || at.Unit == ""
 	name := decor.Name(safe(at.Step), decor.WC{C: decor.DindentRight | decor.DextraSpace})
-	var rate decor.Decorator = decor.AverageSpeed(0, "%.0f/s")
+	rate := decor.AverageSpeed(0, "%.0f/s")
 	if bytes {
 		rate = decor.AverageSpeed(decor.SizeB1024(0), "% .1f")
 	}

@@ -32,13 +32,13 @@ func slow(t *testing.T) *terminal {
 	term := newTerminal(t, replaced("POST /api/v1/backups", func(w http.ResponseWriter, _ *http.Request) {
 		send := json.NewEncoder(w)
 		for _, e := range steps() {
-			send.Encode(e)
+			_ = send.Encode(e)
 		}
 		text, err := json.Marshal(point())
 		if err != nil {
 			t.Error(err)
 		}
-		send.Encode(api.Event{Type: api.EventResult, Result: text})
+		_ = send.Encode(api.Event{Type: api.EventResult, Result: text})
 	}))
 	term.env.Now = func() time.Time {
 		now = now.Add(time.Second)
@@ -56,7 +56,7 @@ func TestProgress_JSONIsTheEvents(t *testing.T) {
 	var want bytes.Buffer
 	send := json.NewEncoder(&want)
 	for _, e := range steps() {
-		send.Encode(e)
+		_ = send.Encode(e)
 	}
 	if r.err != want.String() || !json.Valid([]byte(r.out)) || r.code != exitDone {
 		t.Errorf("%+v", r)
@@ -104,7 +104,7 @@ func TestProgress_BarEndsWhenStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	term := newTerminal(t, replaced("POST /api/v1/backups", func(w http.ResponseWriter, r *http.Request) {
-		json.NewEncoder(w).Encode(steps()[3])
+		_ = json.NewEncoder(w).Encode(steps()[3])
 		cancel()
 		<-r.Context().Done()
 	}))

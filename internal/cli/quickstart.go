@@ -20,9 +20,9 @@ func newQuickstart(s *session) *cobra.Command {
 		use:   "quickstart [PATH]",
 		short: "protect a folder, restore it and prove it, all at once",
 		long: "Protects a folder (without PATH a small sample): makes a data directory outside\n" +
-			"it and a trial vault, backs the folder up, verifies the vault, restores the point\n" +
-			"into a scratch folder and compares, and shows how long the point is kept, why,\n" +
-			"and what would be locked. Nothing is locked, and everything can be removed.\n" +
+			"it and a trial vault, backs the folder up, verifies the vault, restores the\n" +
+			"point into a scratch folder and compares, and shows how long the point is kept,\n" +
+			"why, and what would be locked. Nothing is locked, all of it can be removed.\n" +
 			"Run again, it makes the next, incremental point.",
 		example: "counterfoil quickstart ~/ledgers",
 		exits:   []string{"3  the point was made, but some inputs could not be read"},
@@ -100,16 +100,13 @@ func (s *session) quickstartSheet(v api.QuickstartResult) *sheet {
 	p.exact("Data", v.DataDir)
 	p.list("\nWhy it is kept", v.Explanation)
 	p.list("\nWould be locked", v.WouldLock)
-	if v.Vault.Kind == "trial" {
-		p.line("  This is a trial vault: nothing is locked, and everything can be removed.")
-	}
 	p.first("\nCould not be read", inputProblems(v.Point.ProblemList), v.Point.Problems)
 	p.list("\nThe restore test found", v.Restore.Findings)
 	for _, d := range v.Verification.Problems {
 		p.gap()
 		damageFacts(p, d)
 	}
-	p.list("\nNext", v.Next)
+	p.first("\nNext", v.Next, 0) // unwrapped: to be copied
 	return p
 }
 
@@ -133,12 +130,12 @@ func restoredWords(v api.RestoreTest) string {
 }
 
 func (o quickstartOptions) runRemove(ctx context.Context, s *session) error {
-	v, err := ask(ctx, s, acting, func(c *api.Client) (api.Removal, error) {
-		if o.yes {
-			return c.RemoveQuickstart(ctx)
-		}
-		return c.PreviewRemoval(ctx)
-	})
+	// The preview comes first in any case: where there is no trial, looking for
+	// one must not make a data directory.
+	v, err := ask(ctx, s, reading, func(c *api.Client) (api.Removal, error) { return c.PreviewRemoval(ctx) })
+	if err == nil && o.yes {
+		v, err = ask(ctx, s, acting, func(c *api.Client) (api.Removal, error) { return c.RemoveQuickstart(ctx) })
+	}
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func newRestoreRun(s *session) *cobra.Command {
 			"whole is left out and named; never are wrong bytes restored. What is already\n" +
 			"there is kept unless --overwrite says otherwise.",
 		example: "counterfoil restore run latest:ledgers --to /tmp/ledgers --path 2026 --verify",
-		exits:   []string{"3  restored, but something is not as it was (an owner that may not be set, say)"},
+		exits:   []string{"3  restored, but something is not as it was (an owner that cannot be set)"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	flags := cmd.Flags()
 	flags.StringVar(&o.to, "to", "", "folder `DIR` to restore into; made if it is not there (required)")

@@ -122,7 +122,7 @@ func (s *session) readLines(name string) ([]string, error) {
 		if err != nil {
 			return nil, errkind.Wrap(errkind.Invalid, err, "read the patterns")
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	var lines []string

@@ -98,11 +98,6 @@ func (p *sheet) exact(label, text string) {
 	}
 }
 
-// line writes one line as it is.
-func (p *sheet) line(format string, args ...any) {
-	p.b.WriteString(safe(fmt.Sprintf(format, args...)) + "\n")
-}
-
 // list writes a heading and its items, nothing if there are none.
 func (p *sheet) list(heading string, items []string) {
 	if len(items) == 0 {

@@ -21,7 +21,7 @@ func safe(s string) string { return escape(s, false) }
 func shownName(text string, raw []byte) string { return escape(api.DecodePath(text, raw), true) }
 
 func escape(s string, backslash bool) string {
-	if plain(s) && !(backslash && strings.Contains(s, `\`)) {
+	if plain(s) && (!backslash || !strings.Contains(s, `\`)) {
 		return s
 	}
 	var b strings.Builder

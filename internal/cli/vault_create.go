@@ -20,7 +20,7 @@ func newVaultCreate(s *session) *cobra.Command {
 	cmd := s.command(page{
 		use:   "create NAME URL",
 		short: "make a vault",
-		long: "Makes a vault in the store at URL, a folder or its file:// URL, with its own keys.\n" +
+		long: "Makes a vault with its own keys in the store at URL, a folder or its file URL.\n" +
 			"It writes a recovery kit: without it or the key file, nobody can ever read\n" +
 			"the vault again. Keep the kit apart from this machine.",
 		example: "counterfoil vault create books file:///srv/vault --min-retention 30d",

@@ -22,7 +22,7 @@ func newVaultRecover(s *session) *cobra.Command {
 		long: "Rebuilds the catalog (sources, policies, points and why they are kept) from the\n" +
 			"store of a vault and its key file or recovery kit alone, and names what the log\n" +
 			"or the numbering knows and the store lacks. The vault's data is not changed.",
-		example: "counterfoil vault recover file:///srv/vault --key-file /media/usb/recovery-kit.txt",
+		example: "counterfoil vault recover file:///srv/vault --key-file /mnt/usb/kit.txt",
 		exits:   []string{"3  recovered, but something that once was there is missing", "4  refused: another server owns the vault (see --take-ownership)"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	cmd.Flags().StringVar(&o.keyFile, "key-file", "", "`FILE` with the vault's key or its recovery kit (required)")

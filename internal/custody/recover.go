@@ -160,7 +160,7 @@ func (c *Custody) keepKey(ctx context.Context, g access.Grant, v *vault.Vault, k
 
 // recorded is what governance records say, the latest of each.
 type recorded struct {
-	vault    *vault.VaultRecord
+	vault    *vault.SettingsRecord
 	sources  []vault.SourceRecord
 	policies []vault.PolicyRecord
 	facts    []retention.Fact
@@ -175,7 +175,7 @@ func readRecords(records []vault.Record) recorded {
 			var err error
 			switch f.Kind {
 			case vault.FactVault:
-				out.vault = new(vault.VaultRecord)
+				out.vault = new(vault.SettingsRecord)
 				err = f.Decode(out.vault)
 			case vault.FactSource:
 				var s vault.SourceRecord
@@ -192,6 +192,8 @@ func readRecords(records []vault.Record) recorded {
 				if err = f.Decode(&p); err == nil {
 					out.policies = append(out.policies, p)
 				}
+			case vault.FactClass:
+				err = f.Decode(new(vault.PolicyRecord)) // sets of classes come with the program; nothing to index
 			case vault.FactPoint:
 				var p retention.Fact
 				if err = f.Decode(&p); err != nil {
@@ -251,7 +253,7 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	return c.cfg.Catalog.ReplacePoints(ctx, g, out.Vault.ID, points)
 }
 
-func newVaultOf(v *vault.Vault, url blob.URL, r *vault.VaultRecord) (NewVault, error) {
+func newVaultOf(v *vault.Vault, url blob.URL, r *vault.SettingsRecord) (NewVault, error) {
 	h := v.Header()
 	n := NewVault{Name: h.Name, URL: url, Kind: h.Kind, Maximum: retention.DefaultMax}
 	if r == nil {

@@ -64,15 +64,18 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	for _, r := range n.Classes {
 		record.Classes = append(record.Classes, vault.ClassPath{Class: r.Class, Path: r.Path})
 	}
+	source, err := sourceRow(record, row.ID)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	if err := source.Check(); err != nil {
+		return catalog.Source{}, err
+	}
 	fact, err := vault.NewFact(vault.FactSource, record)
 	if err != nil {
 		return catalog.Source{}, err
 	}
 	if _, err := v.RecordFacts(ctx, g, fact); err != nil {
-		return catalog.Source{}, err
-	}
-	source, err := sourceRow(record, row.ID)
-	if err != nil {
 		return catalog.Source{}, err
 	}
 	return source, c.cfg.Catalog.CreateSource(ctx, g, source)

@@ -43,6 +43,9 @@ func (n *NewVault) fill() error {
 	if n.Name == "" || strings.ContainsAny(n.Name, "/\\ \t\n") {
 		return errkind.New(errkind.Invalid, "a vault's name is a word without spaces or slashes, %q is not", n.Name)
 	}
+	if err := catalog.CheckName("vault", n.Name); err != nil {
+		return err
+	}
 	if n.Minimum.IsZero() && n.Kind != vault.Trial {
 		n.Minimum = retention.DefaultMin
 	}
@@ -129,7 +132,7 @@ func (c *Custody) create(ctx context.Context, g access.Grant, n NewVault, bucket
 }
 
 func (c *Custody) recordVault(ctx context.Context, g access.Grant, v *vault.Vault, n NewVault) error {
-	fact, err := vault.NewFact(vault.FactVault, vault.VaultRecord{State: n.Kind, Minimum: n.Minimum.String(), Maximum: n.Maximum.String(),
+	fact, err := vault.NewFact(vault.FactVault, vault.SettingsRecord{State: n.Kind, Minimum: n.Minimum.String(), Maximum: n.Maximum.String(),
 		SoftDeleteDays: n.SoftDeleteDays, Name: n.Name})
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func (r *Runner) RestoreTest(ctx context.Context, g access.Grant, ref string, pr
 		if err != nil {
 			return "", err
 		}
-		opts := restore.Options{To: dir, Verify: true, Overwrite: files.OverwriteAlways, Now: r.cfg.Receipt}
+		opts := restore.Options{To: dir, Verify: true, Removable: true, Overwrite: files.OverwriteAlways, Now: r.cfg.Receipt}
 		if p.Envelope.Size > sampleAbove {
 			out.Sampled = true
 			if opts.Paths, err = sample(ctx, reader, p, row.ReceivedAt.UnixNano()); err != nil {

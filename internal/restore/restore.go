@@ -41,6 +41,9 @@ type Options struct {
 	// Verify reads the files again at the end and compares them with the
 	// point. What the system still has in memory is compared from there.
 	Verify bool
+	// Removable leaves out the inode flags that forbid removal, which not even
+	// root is spared.
+	Removable bool
 	// Now is the clock; nil stands for the system's.
 	Now func() time.Time
 }
@@ -164,7 +167,7 @@ func newJob(ctx context.Context, r *vault.Reader, p vault.Point, opts Options, p
 func (j *job) run(ctx context.Context, token string) error {
 	// Closed to others until its metadata is in place, like all folders below.
 	fresh := os.MkdirAll(filepath.Dir(j.opts.To), 0o755) == nil && os.Mkdir(j.opts.To, 0o700) == nil
-	target, err := files.NewTarget(j.opts.To, files.TargetOptions{Overwrite: j.opts.Overwrite, Owner: j.opts.Owner, Token: token})
+	target, err := files.NewTarget(j.opts.To, files.TargetOptions{Overwrite: j.opts.Overwrite, Owner: j.opts.Owner, Token: token, Removable: j.opts.Removable})
 	if err != nil {
 		return j.explain(ctx, err)
 	}

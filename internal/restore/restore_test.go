@@ -142,6 +142,31 @@ func (f *fixture) commit(paths [][]byte, fill func(*vault.Session) (root vault.D
 	return p
 }
 
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeFile stores a file's content and gives its entry.
+func storeFile(t testing.TB, s *vault.Session, name string, data io.Reader, size int64, cut vault.Cut) vault.Entry {
+	t.Helper()
+	c, _, err := s.StoreContent(t.Context(), data, size, cut)
+	must(t, err)
+	return vault.Entry{Name: []byte(name), Kind: vault.Regular, Mode: 0o644, MTime: vault.StampOf(start), Size: size, Content: c}
+}
+
+// finishRoot makes a folder the root of a point.
+func finishRoot(t testing.TB, s *vault.Session, dir *vault.Directory) vault.Digest {
+	t.Helper()
+	d, err := dir.Finish(t.Context())
+	must(t, err)
+	root, err := s.PutRoot(t.Context(), vault.Entry{Kind: vault.Dir, Mode: 0o755, Tree: &d})
+	must(t, err)
+	return root
+}
+
 // keeper stores what a walk reports in a session.
 type keeper struct {
 	t             testing.TB

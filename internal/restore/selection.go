@@ -53,6 +53,8 @@ func (s *selection) child(name []byte) *selection {
 	switch {
 	case !s.all:
 		return c
+	case len(s.below) == 0:
+		return s
 	case c == nil:
 		return &selection{all: true}
 	}

@@ -67,7 +67,7 @@ func entryOf(path string, e vault.Entry) api.Entry {
 	out := api.Entry{Kind: kindName(e.Kind), Mode: fmt.Sprintf("%04o", e.Mode), UID: e.UID, GID: e.GID, User: e.User, Group: e.Group,
 		Size: e.Size, ModTime: e.MTime.Time(), Fuzzy: e.Fuzzy, Xattrs: len(e.Xattrs)}
 	out.Path, out.PathRaw = api.EncodePath(path)
-	out.Target, _ = api.EncodePath(string(e.Target))
+	out.Target, out.TargetRaw = api.EncodePath(string(e.Target))
 	if len(e.LinkGroup) > 0 {
 		out.HardLink = fmt.Sprintf("%x", e.LinkGroup)
 	}
@@ -156,7 +156,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	opts := restore.Options{To: in.To, Verify: in.Verify}
+	opts := restore.Options{To: api.DecodePath(in.To, in.ToRaw), Verify: in.Verify}
 	for _, p := range api.DecodePaths(in.Paths, in.PathsRaw) {
 		opts.Paths = append(opts.Paths, []byte(p))
 	}
@@ -176,7 +176,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 		_, report, err = s.Jobs.Restore(ctx, g, row.ID, opts, func(p restore.Progress) {
 			st.progress(api.Progress{Step: "restore", Done: p.Done, Total: p.Total, Unit: "bytes", Files: p.Files})
 		})
-		return gate.Outcome{Incomplete: report.Err() != nil, Detail: map[string]string{"to": printable(in.To), "files": fmt.Sprint(report.Files),
+		return gate.Outcome{Incomplete: report.Err() != nil, Detail: map[string]string{"to": printable(opts.To), "files": fmt.Sprint(report.Files),
 			"bytes": fmt.Sprint(report.Bytes), "damaged": fmt.Sprint(report.Damaged)}}, err
 	})
 	return st.end(restoredOf(row.ID, in.To, report), err)

@@ -126,6 +126,9 @@ func (t *Trial) Sample(now time.Time) (string, error) {
 			fmt.Fprintf(&b, "%04d-%02d-%02d,4000 sales,,%d.00,invoice %d%02d%02d paid\n", year-1, month, day, amount, year-1, month, day)
 		}
 		path := filepath.Join(dir, fmt.Sprintf("%04d", year-1), fmt.Sprintf("journal-%04d-%02d.csv", year-1, month))
+		if _, err := os.Lstat(path); err == nil {
+			continue // not even the folder's time may change, or a run without changes would show one
+		}
 		if err := durable.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return "", err
 		}
@@ -139,6 +142,9 @@ func (t *Trial) Sample(now time.Time) (string, error) {
 // Removal lists what removing the trial takes away.
 func (t *Trial) Removal(ctx context.Context) ([]string, error) {
 	row, err := t.catalog.Vault(ctx, VaultName)
+	if errkind.Is(err, errkind.NotFound) {
+		return nil, errkind.New(errkind.NotFound, "there is no trial in the data directory %s: nothing to remove", t.dataDir)
+	}
 	if err != nil {
 		return nil, err
 	}

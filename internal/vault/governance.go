@@ -18,7 +18,7 @@ const (
 	FactSource = "source" // SourceRecord
 	FactPolicy = "policy" // PolicyRecord
 	FactClass  = "class"  // PolicyRecord of a set of record classes
-	FactVault  = "vault"  // VaultRecord
+	FactVault  = "vault"  // SettingsRecord
 	FactPoint  = "point"  // retention.Fact
 )
 
@@ -60,8 +60,8 @@ type PolicyRecord struct {
 	Document []byte `cbor:"3,keyasint"`
 }
 
-// VaultRecord is a vault's settings as of the record.
-type VaultRecord struct {
+// SettingsRecord is a vault's settings as of the record.
+type SettingsRecord struct {
 	State          string `cbor:"1,keyasint"` // trial, off, unlocked, locking, locked
 	Minimum        string `cbor:"2,keyasint"`
 	Maximum        string `cbor:"3,keyasint"`

@@ -18,7 +18,7 @@ type packer struct {
 	s       *Session
 	kind    seal.ChunkKind
 	room    int // bytes of frames in a pack
-	size    int // of a buffer, with room for directory and padding
+	size    int // of a buffer at most, with room for directory and padding
 	buffers chan []byte
 
 	mu  sync.Mutex // guards cur
@@ -34,7 +34,7 @@ type openPack struct {
 func newPacker(s *Session, kind seal.ChunkKind, room, size int) *packer {
 	p := &packer{s: s, kind: kind, room: room, size: size, buffers: make(chan []byte, packBuffers)}
 	for range packBuffers {
-		p.buffers <- nil // allocated at first use, to size
+		p.buffers <- nil // allocated at first use
 	}
 	return p
 }
@@ -53,11 +53,23 @@ func (p *packer) reserve(n int, f pack.Frame) (pack.Slot, func(), error) {
 		}
 	}
 	slot, ok := p.cur.w.Reserve(n, f)
-	if !ok {
-		return pack.Slot{}, nil, errkind.New(errkind.Internal, "a frame of %d bytes does not fit into an empty pack", n)
+	for !ok {
+		if cap(p.cur.buf) >= p.size {
+			return pack.Slot{}, nil, errkind.New(errkind.Internal, "a frame of %d bytes does not fit into an empty pack", n)
+		}
+		p.grow()
+		slot, ok = p.cur.w.Reserve(n, f)
 	}
 	p.cur.pending.Add(1)
 	return slot, p.cur.pending.Done, nil
+}
+
+// grow moves the current pack to a larger buffer, when the frames on their way
+// into the old one are there. A small session thus needs little memory.
+func (p *packer) grow() {
+	p.cur.pending.Wait()
+	p.cur.buf = make([]byte, 0, min(4*cap(p.cur.buf), p.size))
+	p.cur.w.Move(p.cur.buf)
 }
 
 func (p *packer) open() error {
@@ -68,7 +80,7 @@ func (p *packer) open() error {
 		return p.s.cause(p.s.ctx.Err())
 	}
 	if buf == nil {
-		buf = make([]byte, 0, p.size)
+		buf = make([]byte, 0, packBufferStart)
 	}
 	sealer := seal.New(p.kind.Magic(), p.s.v.header.Vault, p.s.v.ring.Current, p.s.id, p.s.key)
 	p.cur = &openPack{w: pack.NewWriter(buf, p.kind, p.s.v.header.Vault, sealer), buf: buf}

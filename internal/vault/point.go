@@ -18,12 +18,11 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
-// PointID names a recovery point; SourceID names a source. Both are ULIDs,
-// written in lower case.
-type (
-	PointID  [16]byte
-	SourceID [16]byte
-)
+// PointID names a recovery point. It is a ULID, written in lower case.
+type PointID [16]byte
+
+// SourceID names a source. It is a ULID, written in lower case.
+type SourceID [16]byte
 
 // String gives the id as 26 lower-case characters.
 func (p PointID) String() string { return strings.ToLower(ulid.ULID(p).String()) }

@@ -30,9 +30,11 @@ const (
 	treePackRoom   = 8 << 20
 	treePackBuffer = 11 << 20
 	packChunks     = 1 << 16
-	frameTarget    = 1 << 20
-	frameChunks    = 1 << 13 // so that tiny chunks do not make a directory larger than its pack
-	segmentFlush   = 24 << 20
+
+	packBufferStart = 2 << 20
+	frameTarget     = 1 << 20
+	frameChunks     = 1 << 13 // so that tiny chunks do not make a directory larger than its pack
+	segmentFlush    = 24 << 20
 	// provisional is how long fresh packs are locked before a point needs them.
 	provisional = 72 * time.Hour
 )

@@ -25,7 +25,7 @@ func grant(a access.Action) access.Grant { return access.Issue(a, "test", "teste
 
 // fixture is a vault in memory with one source.
 type fixture struct {
-	t      *testing.T
+	t      testing.TB
 	driver *memblob.Driver
 	bucket *blob.Bucket
 	kek    *keys.Held
@@ -33,25 +33,41 @@ type fixture struct {
 	server vault.ID
 	source vault.SourceID
 	now    time.Time
+	// lock is the mode in which sessions lock; a vault without is a trial.
+	lock    blob.Mode
+	exclude func(string) bool
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{t: t, now: start, server: vault.NewID(), source: vault.NewSourceID(start)}
+	return newFixtureOf(t, blob.NoLock)
+}
+
+func newFixtureOf(t testing.TB, lock blob.Mode) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: start, server: vault.NewID(), source: vault.NewSourceID(start), lock: lock}
 	f.driver = memblob.New(func() time.Time { return f.now })
 	f.bucket = blob.New(f.driver, blob.Options{})
 	id := vault.NewID()
 	f.kek, f.kit = keys.NewHeld(keys.FileProvider, id), keys.NewHeld(keys.RecoveryProvider, id)
-	_, err := vault.Create(t.Context(), grant(access.VaultCreate), f.bucket, map[string]vault.KEK{"platform": f.kek, "kit": f.kit},
-		vault.CreateOptions{Options: f.options(), ID: id, Name: "ledgers", Kind: vault.Trial})
-	if err != nil {
+	if err := f.create(); err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
+func (f *fixture) create() error {
+	kind := vault.Trial
+	if f.lock != blob.NoLock {
+		kind = vault.Unlocked
+	}
+	_, err := vault.Create(f.t.Context(), grant(access.VaultCreate), f.bucket, map[string]vault.KEK{"platform": f.kek, "kit": f.kit},
+		vault.CreateOptions{Options: f.options(), ID: f.kek.Vault(), Name: "ledgers", Kind: kind})
+	return err
+}
+
 func (f *fixture) options() vault.Options {
-	return vault.Options{Server: f.server, Host: "test", Now: func() time.Time { return f.now }}
+	return vault.Options{Server: f.server, Host: "test", Now: func() time.Time { return f.now }, Exclude: f.exclude}
 }
 
 func (f *fixture) open() *vault.Vault {
@@ -72,7 +88,7 @@ type file struct {
 func (f *fixture) backup(v *vault.Vault, files []file) (vault.Point, error) {
 	f.t.Helper()
 	ctx := f.t.Context()
-	s, err := v.OpenSession(ctx, grant(access.BackupRun), vault.SessionOptions{})
+	s, err := v.OpenSession(ctx, grant(access.BackupRun), vault.SessionOptions{Lock: f.lock})
 	if err != nil {
 		return vault.Point{}, err
 	}
@@ -80,37 +96,47 @@ func (f *fixture) backup(v *vault.Vault, files []file) (vault.Point, error) {
 }
 
 func (f *fixture) fill(ctx context.Context, s *vault.Session, files []file) (vault.Point, error) {
+	d, err := f.draft(ctx, s, files)
+	if err != nil {
+		s.Abort()
+		return vault.Point{}, err
+	}
+	return s.Commit(ctx, grant(access.BackupRun), d)
+}
+
+// draft stores the files and gives what is to be committed.
+func (f *fixture) draft(ctx context.Context, s *vault.Session, files []file) (vault.Draft, error) {
 	dir := s.NewDirectory()
 	size := int64(0)
 	for _, x := range files {
 		c, n, err := s.StoreContent(ctx, bytes.NewReader(x.data), int64(len(x.data)), vault.CutAuto)
 		if err != nil {
-			s.Abort()
-			return vault.Point{}, err
+			return vault.Draft{}, err
 		}
 		size += n
 		if err := dir.Add(ctx, vault.Entry{Name: []byte(x.name), Kind: vault.Regular, Mode: 0o644, Size: n, Content: c}); err != nil {
-			s.Abort()
-			return vault.Point{}, err
+			return vault.Draft{}, err
 		}
 	}
 	d, err := dir.Finish(ctx)
 	if err != nil {
-		s.Abort()
-		return vault.Point{}, err
+		return vault.Draft{}, err
 	}
 	root, err := s.PutRoot(ctx, vault.Entry{Kind: vault.Dir, Mode: 0o755, Tree: &d})
 	if err != nil {
-		s.Abort()
-		return vault.Point{}, err
+		return vault.Draft{}, err
 	}
 	until := vault.StampOf(f.now.AddDate(7, 0, 0))
 	f.now = f.now.Add(time.Hour)
 	hints := &vault.Hints{}
 	hints.Add("a", vault.StampOf(start), 7)
-	return s.Commit(ctx, grant(access.BackupRun), vault.Draft{Source: f.source, Root: root, Received: vault.StampOf(f.now), Started: vault.StampOf(f.now), Term: vault.Fixed,
-		RetainUntil: &until, Complete: true, Trial: true, Size: size, Entries: int64(len(files)) + 1, Hints: hints,
-		Body: vault.Body{Source: vault.SourceRecord{ID: f.source, Name: "books", Kind: "files"}}})
+	draft := vault.Draft{Source: f.source, Root: root, Received: vault.StampOf(f.now), Started: vault.StampOf(f.now), Term: vault.Fixed,
+		RetainUntil: &until, Complete: true, Trial: f.lock == blob.NoLock, Size: size, Entries: int64(len(files)) + 1, Hints: hints,
+		Body: vault.Body{Source: vault.SourceRecord{ID: f.source, Name: "books", Kind: "files"}}}
+	if f.lock != blob.NoLock {
+		draft.LockUntil = until
+	}
+	return draft, nil
 }
 
 // read gives all files of a point; what is damaged is left out and counted.
@@ -165,7 +191,7 @@ func someFiles(seed uint64) []file {
 	return files
 }
 
-func check(t *testing.T, files []file, got map[string][]byte) {
+func check(t testing.TB, files []file, got map[string][]byte) {
 	t.Helper()
 	if len(got) != len(files) {
 		t.Errorf("%d files came back of %d", len(got), len(files))

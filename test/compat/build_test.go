@@ -115,7 +115,7 @@ func (b *builder) settings() error {
 		{vault.FactSource, b.sources[1]},
 		{vault.FactPolicy, vault.PolicyRecord{Name: "sox", Version: 1, Document: document}},
 		{vault.FactClass, vault.PolicyRecord{Name: "uk-us", Version: 1, Document: []byte(`{"id":"uk-us","classes":[]}`)}},
-		{vault.FactVault, vault.VaultRecord{State: "unlocked", Minimum: "P7D", Maximum: "P12Y", SoftDeleteDays: 14, Name: "golden"}},
+		{vault.FactVault, vault.SettingsRecord{State: "unlocked", Minimum: "P7D", Maximum: "P12Y", SoftDeleteDays: 14, Name: "golden"}},
 	} {
 		if err := b.record(f.kind, f.value); err != nil {
 			return err

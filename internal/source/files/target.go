@@ -59,6 +59,9 @@ type TargetOptions struct {
 	// replaces what it left unfinished. It must be something that whoever made
 	// the tree could not know then, or a file of the tree could be named so.
 	Token string
+	// Removable leaves out the inode flags that forbid changes, for a restore
+	// that is to be removed again.
+	Removable bool
 }
 
 // The names of unfinished files: a prefix, 32 hex digits and a suffix, short

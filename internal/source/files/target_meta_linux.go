@@ -21,6 +21,9 @@ type meta struct {
 // metaOf takes an entry's metadata, its owner as this host knows it.
 func (t *Target) metaOf(e vault.Entry) meta {
 	m := meta{mode: e.Mode, uid: e.UID, gid: e.GID, flags: e.Flags, mtime: e.MTime, xattrs: e.Xattrs}
+	if t.opts.Removable {
+		m.flags &^= lockFlags
+	}
 	if t.opts.Owner == OwnerByName {
 		m.uid, m.gid = t.owners.uid(e.User, e.UID), t.owners.gid(e.Group, e.GID)
 	}

@@ -116,6 +116,10 @@ func NewWriter(buf []byte, kind seal.ChunkKind, vault seal.ID, s *seal.Sealer) *
 	return &Writer{sealer: s, buf: s.Header.Append(buf)}
 }
 
+// Move goes on in another buffer, which must be at least as large. The slots
+// reserved so far must be filled, and are of no use afterwards.
+func (w *Writer) Move(buf []byte) { w.buf = append(buf[:0], w.buf...) }
+
 // Len is the length so far, without directory.
 func (w *Writer) Len() int { return len(w.buf) }
 
