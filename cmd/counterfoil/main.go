@@ -46,8 +46,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs *os.File) i
 	return cli.Run(ctx, args, cli.Env{
 		In: in, Out: out, Err: errs, Getenv: os.Getenv, Now: time.Now, Terminal: err == nil && term.IsTerminal(int(errs.Fd())), Width: width,
 		Version: programVersion(),
-		Connect: func(ctx context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
-			return connect(ctx, dataDir, readOnly)
+		Connect: func(ctx context.Context, dataDir string, existing bool) (*api.Client, io.Closer, error) {
+			return connect(ctx, dataDir, existing)
 		},
 		Serve: serve,
 	})

@@ -39,7 +39,7 @@ const (
 
 // connect gives a client: of the server that runs for the data directory, else
 // of the same wiring within this process.
-func connect(ctx context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
+func connect(ctx context.Context, dataDir string, existing bool) (*api.Client, io.Closer, error) {
 	socket := filepath.Join(dataDir, socketName)
 	if probe, err := net.Dial("unix", socket); err == nil {
 		transport := api.Socket(socket)
@@ -48,7 +48,7 @@ func connect(ctx context.Context, dataDir string, readOnly bool) (*api.Client, i
 			return nil
 		}), probe.Close()
 	}
-	in, err := open(ctx, dataDir, readOnly)
+	in, err := open(ctx, dataDir, existing)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,12 +111,12 @@ type installation struct {
 }
 
 // open builds the installation, from the ground floor up.
-func open(ctx context.Context, dataDir string, readOnly bool) (*installation, error) {
+func open(ctx context.Context, dataDir string, existing bool) (*installation, error) {
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return nil, errkind.Wrap(errkind.Invalid, err, "data directory")
 	}
-	if readOnly {
+	if existing {
 		if _, err := os.Stat(filepath.Join(dataDir, catalogName)); errors.Is(err, os.ErrNotExist) {
 			return nil, errkind.New(errkind.NotFound, "there is nothing in the data directory %s yet: 'quickstart PATH' or 'vault create' begin, 'vault recover' takes up a vault that exists, --data names another directory", dataDir)
 		}
@@ -168,20 +168,23 @@ func (in *installation) Close() error {
 // serverID reads the id by which vaults know this installation, made once.
 func serverID(dataDir string) (vault.ID, error) {
 	path := filepath.Join(dataDir, serverName)
-	fresh := vault.NewID()
-	err := durable.WriteFileExclusive(path, []byte(hex.EncodeToString(fresh[:])+"\n"), 0o600)
-	if err == nil {
-		return fresh, nil
-	}
-	if !errkind.Is(err, errkind.Exists) {
-		return vault.ID{}, errkind.Wrap(errkind.Of(err), err, "make the server's id")
-	}
 	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		fresh := vault.NewID()
+		err = durable.WriteFileExclusive(path, []byte(hex.EncodeToString(fresh[:])+"\n"), 0o600)
+		if err == nil {
+			return fresh, nil
+		}
+		if !errkind.Is(err, errkind.Exists) {
+			return vault.ID{}, errkind.Wrap(errkind.Of(err), err, "make the server's id")
+		}
+		data, err = os.ReadFile(path) // another process was first
+	}
 	if err != nil {
 		return vault.ID{}, errkind.Wrap(errkind.Unavailable, err, "read the server's id")
 	}
 	raw, err := hex.DecodeString(strings.TrimSpace(string(data)))
-	if err != nil || len(raw) != len(fresh) {
+	if err != nil || len(raw) != len(vault.ID{}) {
 		return vault.ID{}, errkind.New(errkind.Damaged, "the server's id in %s is damaged: move the file away and run 'vault recover' for each vault", path)
 	}
 	return vault.ID(raw), nil
@@ -233,7 +236,7 @@ func (in *installation) purge(ctx context.Context, g access.Grant, paths []strin
 		return err
 	}
 	for _, name := range []string{"vaults", "keys", "recovery-kits", "scratch", "audit", catalogName, catalogName + "-wal", catalogName + "-shm",
-		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", serverName} {
+		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", socketName, serverName} {
 		if err := removeFolder(filepath.Join(in.dataDir, name)); err != nil {
 			return err
 		}

@@ -80,6 +80,9 @@ type Result struct {
 // Run takes one point. When it fails, no point was made and every earlier one
 // is whole; what was stored is found again by the next run.
 func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
+	if err := r.Cut.Check(); err != nil {
+		return Result{}, err
+	}
 	session, err := r.Vault.OpenSession(ctx, g, vault.SessionOptions{Lock: r.Lock, Workers: r.Readers})
 	if err != nil {
 		return Result{}, err
@@ -137,7 +140,7 @@ func (a *assembler) run(ctx context.Context) error {
 func (a *assembler) nothing() error {
 	if len(a.problems) > 0 {
 		p := a.problems[0]
-		return errkind.New(errkind.NotFound, "nothing of source %q can be read, so no point was made: %s: %s", a.r.Source.Name, p.Op, p.Message)
+		return errkind.New(errkind.Unavailable, "nothing of source %q can be read, so no point was made; bring back %q: %s: %s", a.r.Source.Name, p.Path, p.Op, p.Message)
 	}
 	return errkind.New(errkind.Internal, "the walk of source %q gave no root", a.r.Source.Name)
 }

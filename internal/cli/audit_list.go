@@ -50,7 +50,7 @@ func (o auditListOptions) run(ctx context.Context, s *session) (err error) {
 	if f.Until, err = s.moment("--until", o.until); err != nil {
 		return err
 	}
-	list, err := ask(ctx, s, acting, func(c *api.Client) ([]api.AuditEntry, error) { return c.Audit(ctx, f) })
+	list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.AuditEntry, error) { return c.Audit(ctx, f) })
 	if err != nil {
 		return err
 	}

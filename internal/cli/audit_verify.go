@@ -17,7 +17,7 @@ func newAuditVerify(s *session) *cobra.Command {
 			"checks a copy of it with counterfoil-verify, without this program.",
 		example: "counterfoil audit verify",
 	}, func(ctx context.Context, _ []string) error {
-		v, err := ask(ctx, s, acting, func(c *api.Client) (api.AuditVerification, error) { return c.VerifyAudit(ctx) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.AuditVerification, error) { return c.VerifyAudit(ctx) })
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (o backupRunOptions) run(ctx context.Context, s *session, source string) er
 		in.BlockSize = uint32(n)
 	}
 	s.missing, s.kept = missingSource, keptBackup
-	v, err := follow(ctx, s, func(c *api.Client, fn func(api.Event)) (api.Point, error) { return c.Backup(ctx, in, fn) })
+	v, err := follow(ctx, s, existing, func(c *api.Client, fn func(api.Event)) (api.Point, error) { return c.Backup(ctx, in, fn) })
 	if err != nil {
 		return err
 	}

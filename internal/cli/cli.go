@@ -31,8 +31,10 @@ type Env struct {
 	Width    int
 	Version  string
 	// Connect gives a client for the data directory. The closer is closed when
-	// the command has done; a command that changes nothing asks for readOnly.
-	Connect func(ctx context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error)
+	// the command has done; existing refuses a data directory in which nothing is yet.
+	Connect func(ctx context.Context, dataDir string, existing bool) (*api.Client, io.Closer, error)
+	// Stat fails for a path of this host that is not there; nil asks the system.
+	Stat func(path string) error
 	// Serve runs the server until the context ends.
 	Serve func(ctx context.Context, dataDir string) error
 }

@@ -60,7 +60,7 @@ func (s *session) completesFlag(cmd *cobra.Command, flag string, fn names) {
 
 func (s *session) offered(cmd *cobra.Command, fn names) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx := cmd.Context()
-	list, err := ask(ctx, s, reading, func(c *api.Client) ([]cobra.Completion, error) { return fn(ctx, c) })
+	list, err := ask(ctx, s, existing, func(c *api.Client) ([]cobra.Completion, error) { return fn(ctx, c) })
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

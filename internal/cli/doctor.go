@@ -16,7 +16,7 @@ func newDoctor(s *session) *cobra.Command {
 		long:    "Looks at the data directory, the vaults' stores, keys, clock and log, and says\nwhat is wrong and how to fix it. It changes nothing.",
 		example: "counterfoil doctor",
 	}, func(ctx context.Context, _ []string) error {
-		list, err := ask(ctx, s, reading, func(c *api.Client) ([]api.Finding, error) { return c.Doctor(ctx) })
+		list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.Finding, error) { return c.Doctor(ctx) })
 		if err != nil && (ctx.Err() != nil || exitCode(err) != exitFailed) {
 			return err
 		}

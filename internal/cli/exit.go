@@ -127,7 +127,12 @@ func (s *session) hint(err error) string {
 	}
 	switch errkind.Of(err) {
 	case errkind.NotFound:
+		if strings.Contains(err.Error(), "`"+program+" ") {
+			return "" // the sentence says it
+		}
 		return s.missing
+	case errkind.ReadOnly:
+		return "make it writable and run this again; points made before are whole and can be restored"
 	case errkind.Busy:
 		return "wait until the other one has finished, then run this again"
 	case errkind.NeedsApproval:

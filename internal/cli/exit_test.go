@@ -146,8 +146,8 @@ func TestConnect_ErrorsKeepTheirMeaning(t *testing.T) {
 func TestConnect_ErrorOfClosingIsAnError(t *testing.T) {
 	term := newTerminal(t, fake())
 	connect := term.env.Connect
-	term.env.Connect = func(ctx context.Context, dir string, readOnly bool) (*api.Client, io.Closer, error) {
-		c, end, err := connect(ctx, dir, readOnly)
+	term.env.Connect = func(ctx context.Context, dir string, existing bool) (*api.Client, io.Closer, error) {
+		c, end, err := connect(ctx, dir, existing)
 		return c, closer(func() error { return errors.Join(end.Close(), errors.New("the log could not be published")) }), err
 	}
 	if r := term.run("vault", "list"); r.code != exitFailed || !strings.Contains(r.err, "could not be published") {

@@ -40,7 +40,7 @@ type terminal struct {
 	// connected counts, closed says that the connection was given back.
 	connected, closed int
 	dataDir           string
-	readOnly          bool
+	existing          bool
 }
 
 func newTerminal(t *testing.T, h http.Handler) *terminal {
@@ -54,6 +54,7 @@ func newTerminal(t *testing.T, h http.Handler) *terminal {
 		Width:   80,
 		Version: "v1.0.0-test",
 		Connect: term.connect,
+		Stat:    func(string) error { return nil },
 	}
 	return term
 }
@@ -62,9 +63,9 @@ type closer func() error
 
 func (c closer) Close() error { return c() }
 
-func (term *terminal) connect(_ context.Context, dataDir string, readOnly bool) (*api.Client, io.Closer, error) {
+func (term *terminal) connect(_ context.Context, dataDir string, existing bool) (*api.Client, io.Closer, error) {
 	term.connected++
-	term.dataDir, term.readOnly = dataDir, readOnly
+	term.dataDir, term.existing = dataDir, existing
 	transport := api.Handler(term.handler)
 	return api.New(api.SocketBase, transport), closer(func() error {
 		term.closed++

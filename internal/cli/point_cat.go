@@ -16,7 +16,7 @@ func newPointCat(s *session) *cobra.Command {
 		example: "counterfoil point cat latest:ledgers 2026/gl.csv > gl.csv",
 	}, func(ctx context.Context, args []string) error {
 		s.missing, s.kept = missingPoint, "what was written is only the beginning"
-		return s.with(ctx, acting, func(c *api.Client) error { return c.Content(ctx, args[0], args[1], s.out) })
+		return s.with(ctx, existing, func(c *api.Client) error { return c.Content(ctx, args[0], args[1], s.out) })
 	})
 	return s.completes(cmd, pointNames)
 }

@@ -24,7 +24,7 @@ func newPointDiff(s *session) *cobra.Command {
 				fmt.Fprintln(s.out, differenceLine(d))
 			}
 		}}
-		err := s.with(ctx, acting, func(c *api.Client) error {
+		err := s.with(ctx, existing, func(c *api.Client) error {
 			return c.Diff(ctx, args[0], args[1], func(d api.Difference) error { return list.add(d) })
 		})
 		if err != nil {

@@ -16,7 +16,7 @@ func newPointExplain(s *session) *cobra.Command {
 		example: "counterfoil point explain latest",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingPoint
-		v, err := ask(ctx, s, reading, func(c *api.Client) (api.Explanation, error) { return c.Explain(ctx, args[0]) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Explanation, error) { return c.Explain(ctx, args[0]) })
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func newPointList(s *session) *cobra.Command {
 			return usagef("--limit %d: want 1 or more, or 0 for all", f.Limit)
 		}
 		s.missing = missingSource
-		list, err := ask(ctx, s, reading, func(c *api.Client) ([]api.Point, error) { return c.Points(ctx, f) })
+		list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.Point, error) { return c.Points(ctx, f) })
 		if err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (o pointLsOptions) run(ctx context.Context, s *session, point, path string)
 		}
 	}}
 	add := func(e api.Entry) error { return list.add(e) }
-	err := s.with(ctx, acting, func(c *api.Client) error {
+	err := s.with(ctx, existing, func(c *api.Client) error {
 		if o.recursive {
 			return c.AllEntries(ctx, point, path, add)
 		}

@@ -16,7 +16,7 @@ func newPointShow(s *session) *cobra.Command {
 		example: "counterfoil point show latest:ledgers",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingPoint
-		v, err := ask(ctx, s, reading, func(c *api.Client) (api.Point, error) { return c.Point(ctx, args[0]) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Point, error) { return c.Point(ctx, args[0]) })
 		if err != nil {
 			return err
 		}

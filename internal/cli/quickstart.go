@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -47,10 +49,13 @@ func (o quickstartOptions) run(ctx context.Context, s *session, args []string) e
 		if err != nil {
 			return err
 		}
+		if err := s.env.Stat(path); err != nil { // asked here too: a typing error must not leave a data directory behind
+			return usagef("%q cannot be protected (%v); give a folder or file that exists", path, cause(err))
+		}
 		in.Path, in.PathRaw = api.EncodePath(path)
 	}
 	s.kept = keptBackup
-	v, err := follow(ctx, s, func(c *api.Client, fn func(api.Event)) (api.QuickstartResult, error) {
+	v, err := follow(ctx, s, beginner, func(c *api.Client, fn func(api.Event)) (api.QuickstartResult, error) {
 		return c.Quickstart(ctx, in, fn)
 	})
 	if err != nil {
@@ -60,6 +65,15 @@ func (o quickstartOptions) run(ctx context.Context, s *session, args []string) e
 		return err
 	}
 	return unproven(v)
+}
+
+// cause is what the system said of a path, without the path.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 // unproven is the error of a quickstart that could not show what it is for.
@@ -130,12 +144,12 @@ func restoredWords(v api.RestoreTest) string {
 }
 
 func (o quickstartOptions) runRemove(ctx context.Context, s *session) error {
-	// The preview comes first in any case: where there is no trial, looking for
-	// one must not make a data directory.
-	v, err := ask(ctx, s, reading, func(c *api.Client) (api.Removal, error) { return c.PreviewRemoval(ctx) })
-	if err == nil && o.yes {
-		v, err = ask(ctx, s, acting, func(c *api.Client) (api.Removal, error) { return c.RemoveQuickstart(ctx) })
-	}
+	v, err := ask(ctx, s, existing, func(c *api.Client) (api.Removal, error) {
+		if o.yes {
+			return c.RemoveQuickstart(ctx)
+		}
+		return c.PreviewRemoval(ctx)
+	})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (o restoreRunOptions) run(ctx context.Context, s *session, point string) er
 	in.To, in.ToRaw = api.EncodePath(to)
 	in.Paths, in.PathsRaw = api.EncodePaths(o.paths)
 	s.missing, s.kept = missingPoint, "what was restored so far stays in "+to+"; files in it may be missing"
-	v, err := follow(ctx, s, func(c *api.Client, fn func(api.Event)) (api.Restored, error) { return c.Restore(ctx, in, fn) })
+	v, err := follow(ctx, s, existing, func(c *api.Client, fn func(api.Event)) (api.Restored, error) { return c.Restore(ctx, in, fn) })
 	if err != nil {
 		return err
 	}

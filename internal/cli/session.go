@@ -45,6 +45,9 @@ func newSession(env Env) *session {
 	if env.Getenv == nil {
 		env.Getenv = os.Getenv
 	}
+	if env.Stat == nil {
+		env.Stat = func(path string) error { _, err := os.Stat(path); return err }
+	}
 	return &session{env: env, out: &output{w: env.Out}}
 }
 
@@ -107,21 +110,22 @@ func defaultDataDir(getenv func(string) string, euid int) string {
 	return ""
 }
 
-// access says whether a command may change anything, be it only the audit log.
-type access bool
+// need says whether a command works with an installation that is there, or may
+// make one. Only a few make one: a mistyped --data must not leave a folder behind.
+type need bool
 
 const (
-	reading access = true
-	acting  access = false
+	existing need = true
+	beginner need = false
 )
 
 // with connects, calls fn and disconnects.
-func (s *session) with(ctx context.Context, a access, fn func(*api.Client) error) (err error) {
+func (s *session) with(ctx context.Context, n need, fn func(*api.Client) error) (err error) {
 	dir, err := s.dataDir()
 	if err != nil {
 		return err
 	}
-	client, closer, err := s.env.Connect(ctx, dir, bool(a))
+	client, closer, err := s.env.Connect(ctx, dir, bool(n))
 	if err != nil {
 		s.missing = "" // it would name the command's object, not the installation
 		return err
@@ -141,8 +145,8 @@ func closed(c io.Closer, err error) error {
 }
 
 // ask connects and makes one call.
-func ask[T any](ctx context.Context, s *session, a access, call func(*api.Client) (T, error)) (out T, err error) {
-	err = s.with(ctx, a, func(c *api.Client) error {
+func ask[T any](ctx context.Context, s *session, n need, call func(*api.Client) (T, error)) (out T, err error) {
+	err = s.with(ctx, n, func(c *api.Client) error {
 		out, err = call(c)
 		return err
 	})
@@ -150,8 +154,8 @@ func ask[T any](ctx context.Context, s *session, a access, call func(*api.Client
 }
 
 // follow connects and makes one long call, showing its progress.
-func follow[T any](ctx context.Context, s *session, call func(*api.Client, func(api.Event)) (T, error)) (out T, err error) {
-	err = s.with(ctx, acting, func(c *api.Client) error {
+func follow[T any](ctx context.Context, s *session, n need, call func(*api.Client, func(api.Event)) (T, error)) (out T, err error) {
+	err = s.with(ctx, n, func(c *api.Client) error {
 		p := s.newProgress()
 		defer p.stop()
 		out, err = call(c, p.event)

@@ -54,7 +54,7 @@ func (o sourceCreateOptions) run(ctx context.Context, s *session, name string, p
 		return err
 	}
 	s.missing = missingVault
-	v, err := ask(ctx, s, acting, func(c *api.Client) (api.Source, error) { return c.CreateSource(ctx, in) })
+	v, err := ask(ctx, s, existing, func(c *api.Client) (api.Source, error) { return c.CreateSource(ctx, in) })
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func newSourceList(s *session) *cobra.Command {
 		long:    "Lists what is protected, and when each source was last backed up.",
 		example: "counterfoil source list",
 	}, func(ctx context.Context, _ []string) error {
-		list, err := ask(ctx, s, reading, func(c *api.Client) ([]api.Source, error) { return c.Sources(ctx) })
+		list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.Source, error) { return c.Sources(ctx) })
 		if err != nil {
 			return err
 		}

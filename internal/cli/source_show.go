@@ -16,7 +16,7 @@ func newSourceShow(s *session) *cobra.Command {
 		example: "counterfoil source show ledgers",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingSource
-		v, err := ask(ctx, s, reading, func(c *api.Client) (api.Source, error) { return c.Source(ctx, args[0]) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Source, error) { return c.Source(ctx, args[0]) })
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (o vaultCreateOptions) run(ctx context.Context, s *session, name, url strin
 	if err := textOnly("NAME", name, "--recovery-kit", in.RecoveryKit, "--min-retention", o.minRetention, "--max-retention", o.maxRetention); err != nil {
 		return err
 	}
-	v, err := ask(ctx, s, acting, func(c *api.Client) (api.Vault, error) { return c.CreateVault(ctx, in) })
+	v, err := ask(ctx, s, beginner, func(c *api.Client) (api.Vault, error) { return c.CreateVault(ctx, in) })
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func newVaultList(s *session) *cobra.Command {
 		long:    "Lists the vaults.",
 		example: "counterfoil vault list --output json",
 	}, func(ctx context.Context, _ []string) error {
-		list, err := ask(ctx, s, reading, func(c *api.Client) ([]api.Vault, error) { return c.Vaults(ctx) })
+		list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.Vault, error) { return c.Vaults(ctx) })
 		if err != nil {
 			return err
 		}

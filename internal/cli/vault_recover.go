@@ -46,7 +46,7 @@ func (o vaultRecoverOptions) run(ctx context.Context, s *session, url string) er
 		return err
 	}
 	s.kept = "the vault is as it was; run this again"
-	r, err := follow(ctx, s, func(c *api.Client, fn func(api.Event)) (api.Recovered, error) { return c.Recover(ctx, in, fn) })
+	r, err := follow(ctx, s, beginner, func(c *api.Client, fn func(api.Event)) (api.Recovered, error) { return c.Recover(ctx, in, fn) })
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func newVaultShow(s *session) *cobra.Command {
 		example: "counterfoil vault show books",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingVault
-		v, err := ask(ctx, s, reading, func(c *api.Client) (api.Vault, error) { return c.Vault(ctx, args[0]) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Vault, error) { return c.Vault(ctx, args[0]) })
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func (o vaultVerifyOptions) run(ctx context.Context, s *session, name string) er
 	if o.quick {
 		in.Mode = "quick"
 	}
-	v, err := follow(ctx, s, func(c *api.Client, fn func(api.Event)) (api.Verification, error) {
+	v, err := follow(ctx, s, existing, func(c *api.Client, fn func(api.Event)) (api.Verification, error) {
 		return c.VerifyVault(ctx, name, in, fn)
 	})
 	if err != nil {

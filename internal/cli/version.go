@@ -18,7 +18,7 @@ func newVersion(s *session) *cobra.Command {
 		long:    "Says which version this is, or that of the server if one runs for the data\ndirectory, and which vault format it writes.",
 		example: "counterfoil version --json",
 	}, func(ctx context.Context, _ []string) error {
-		v, err := ask(ctx, s, reading, func(c *api.Client) (api.Version, error) { return c.Version(ctx) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Version, error) { return c.Version(ctx) })
 		if err != nil && (ctx.Err() != nil || exitCode(err) == exitUsage) {
 			return err
 		}

@@ -69,8 +69,8 @@ func (c *Clock) read() (time.Time, error) {
 		return time.Time{}, errkind.Wrap(errkind.Unavailable, err, "read the trusted clock's floor")
 	}
 	var s state
-	if err := json.Unmarshal(data, &s); err != nil {
-		return time.Time{}, errkind.Wrap(errkind.Damaged, err, "read the trusted clock's floor in %s: 'vault recover' sets it anew from the vault", c.path)
+	if err := json.Unmarshal(data, &s); err != nil || s.Floor.IsZero() {
+		return time.Time{}, errkind.New(errkind.Damaged, "the trusted clock's floor in %s is damaged; see that the system clock is right, move the file away and run this again: the next point is dated after the newest one all the same", c.path)
 	}
 	return s.Floor, nil
 }

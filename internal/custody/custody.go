@@ -93,20 +93,42 @@ func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *v
 	if o := c.opened[row.ID]; o != nil {
 		return row, o.vault, nil
 	}
-	kek, err := keys.ReadFile(c.keyFile(row.ID))
+	kek, err := c.platformKey(row)
 	if err != nil {
-		return row, nil, fmt.Errorf("open vault %q: %w", row.Name, err)
+		return row, nil, err
 	}
 	url, err := blob.ParseURL(row.URL)
 	if err != nil {
 		return row, nil, err
 	}
 	v, release, err := c.open(ctx, url, kek, row.ID)
+	if errkind.Is(err, errkind.NotFound) {
+		err = errkind.Wrap(errkind.Unavailable, err, "its store is not there: mount it or bring it back")
+	}
+	if errkind.Is(err, errkind.WrongKey) {
+		err = errkind.New(errkind.WrongKey, "the key in %s is not its key; move that file away and run 'vault recover %s --key-file FILE' with the recovery kit", c.keyFile(row.ID), row.URL)
+	}
 	if err != nil {
 		return row, nil, fmt.Errorf("open vault %q at %s: %w", row.Name, row.URL, err)
 	}
 	c.opened[row.ID] = &opened{vault: v, release: release}
 	return row, v, nil
+}
+
+// platformKey reads the key by which this installation opens a vault. Whoever
+// asked for the vault did not name the key, so its absence is not theirs.
+func (c *Custody) platformKey(row catalog.Vault) (*keys.Held, error) {
+	path := c.keyFile(row.ID)
+	kek, err := keys.ReadFile(path)
+	switch {
+	case errkind.Is(err, errkind.NotFound):
+		return nil, errkind.New(errkind.WrongKey, "open vault %q: its key file %s is gone; 'vault recover %s --key-file FILE' with the recovery kit makes a new one", row.Name, path, row.URL)
+	case errkind.Is(err, errkind.Invalid):
+		return nil, errkind.Wrap(errkind.WrongKey, err, "open vault %q: its key file is damaged; move it away and run 'vault recover %s --key-file FILE' with the recovery kit", row.Name, row.URL)
+	case err != nil:
+		return nil, fmt.Errorf("open vault %q: %w", row.Name, err)
+	}
+	return kek, nil
 }
 
 func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id string) (*vault.Vault, func() error, error) {

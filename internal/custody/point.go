@@ -50,6 +50,24 @@ func PointRow(p vault.Point, facts []retention.Fact) (catalog.Point, error) {
 	return row, err
 }
 
+// SetLock notes in a point's row until when it is locked, or would be in a
+// vault with locks. held says that storage holds the lock, which is a level of
+// evidence of its own.
+func SetLock(row *catalog.Point, until time.Time, held bool) error {
+	d, err := Detail(*row)
+	if err != nil {
+		return err
+	}
+	d.LockUntil = until
+	if row.Detail, err = json.Marshal(d); err != nil {
+		return err
+	}
+	if held && !retention.Level(strings.ReplaceAll(string(row.Level), "-", "_")).AtLeast(retention.Locked) {
+		row.Level = catalog.LevelLocked
+	}
+	return nil
+}
+
 // Term gives the catalog's columns of how long a point is kept.
 func Term(state retention.PointState) (catalog.Term, error) {
 	reasons, err := json.Marshal(state.Reasons)

@@ -31,10 +31,12 @@ type Recovered struct {
 }
 
 // AdoptLog takes up the audit log that a vault holds, where this installation
-// has none of its own yet. It comes before the gate, which needs a log to record
+// has none of its own yet, or the key of the one it has, where that is gone. It comes before the gate, which needs a log to record
 // in; it gives false where there is a log here already or none there.
 func (c *Custody) AdoptLog(ctx context.Context, url blob.URL, keyFile, logDir, secretFile string) (bool, error) {
-	if _, err := os.Stat(filepath.Join(logDir, "checkpoint")); err == nil {
+	_, err := os.Stat(filepath.Join(logDir, "checkpoint"))
+	here := err == nil
+	if _, err := os.Stat(secretFile); here && !errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
 	kek, err := keys.ReadFile(keyFile)
@@ -45,8 +47,25 @@ func (c *Custody) AdoptLog(ctx context.Context, url blob.URL, keyFile, logDir, s
 	if err != nil {
 		return false, err
 	}
+	if here {
+		return false, errors.Join(bringBackSecret(ctx, v, logDir, secretFile), release())
+	}
 	adopted, err := adopt(ctx, v, logDir, secretFile)
 	return adopted, errors.Join(err, release())
+}
+
+// bringBackSecret restores the key of the log that is here, if this vault has
+// it. A vault of another log has none that fits.
+func bringBackSecret(ctx context.Context, v *vault.Vault, logDir, secretFile string) error {
+	secret := v.Attachment(AuditKeyName)
+	key, err := tlog.ParseSigner(string(secret))
+	if len(secret) == 0 || err != nil {
+		return nil
+	}
+	if _, err := tlog.Open(ctx, tlog.DirStore(logDir), key.Verifier.Name(), nil, key.Verifier); err != nil {
+		return nil //nolint:nilerr // the audit log tells itself what is wrong with it
+	}
+	return durable.WriteFile(secretFile, secret, 0o600)
 }
 
 func adopt(ctx context.Context, v *vault.Vault, logDir, secretFile string) (bool, error) {
@@ -106,8 +125,12 @@ func (c *Custody) Recover(ctx context.Context, g access.Grant, url blob.URL, key
 
 func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, kek *keys.Held) (Recovered, error) {
 	var out Recovered
+	before, ownerErr := v.Owner(ctx)
 	if err := v.TakeOwnership(ctx, g); err != nil {
 		return out, err
+	}
+	if ownerErr == nil && before.Server != c.cfg.Server {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the vault was taken over from the installation on host %q, which can read it but no longer write to it", before.Host))
 	}
 	if err := c.keepKey(ctx, g, v, kek); err != nil {
 		return out, err
@@ -303,13 +326,35 @@ func (c *Custody) readPoints(ctx context.Context, v *vault.Vault, state *recorde
 			known[ref.Source] = true
 			state.sources = append(state.sources, p.Body.Source)
 		}
-		row, err := PointRow(p, state.facts)
+		row, err := c.recoverPoint(ctx, v, p, state.facts, out.Vault)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// recoverPoint makes the row of a point; that it is locked, and until when, is
+// believed of storage alone.
+func (c *Custody) recoverPoint(ctx context.Context, v *vault.Vault, p vault.Point, facts []retention.Fact, in catalog.Vault) (catalog.Point, error) {
+	row, err := PointRow(p, facts)
+	if err != nil {
+		return row, err
+	}
+	if in.Kind == catalog.VaultTrial {
+		bounds, err := Bounds(in)
+		if err != nil {
+			return row, err
+		}
+		initial, received := Facts(p), p.Envelope.Received.Time()
+		return row, SetLock(&row, retention.LockFor(received, received, retention.Fold(initial, nil).RetainUntil, bounds.Max).Target, false)
+	}
+	info, err := v.Bucket().Stat(ctx, p.Object)
+	if err != nil {
+		return row, err
+	}
+	return row, SetLock(&row, info.Lock.Until, info.Lock.Mode != blob.NoLock)
 }
 
 // Slug makes a word from a path for a source's name.

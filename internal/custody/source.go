@@ -41,7 +41,7 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	if err := g.Require(access.SourceCreate); err != nil {
 		return catalog.Source{}, err
 	}
-	if err := c.checkSource(&n); err != nil {
+	if err := c.checkSource(ctx, &n); err != nil {
 		return catalog.Source{}, err
 	}
 	if _, err := c.cfg.Catalog.Source(ctx, n.Name); err == nil {
@@ -81,12 +81,16 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	return source, c.cfg.Catalog.CreateSource(ctx, g, source)
 }
 
-func (c *Custody) checkSource(n *NewSource) error {
+func (c *Custody) checkSource(ctx context.Context, n *NewSource) error {
 	if n.Name == "" || strings.ContainsAny(n.Name, "/\\ \t\n") {
 		return errkind.New(errkind.Invalid, "a source's name is a word without spaces or slashes, %q is not", n.Name)
 	}
 	if len(n.Paths) == 0 {
 		return errkind.New(errkind.Invalid, "source %q needs at least one path to protect", n.Name)
+	}
+	protected, err := c.Protect(ctx)
+	if err != nil {
+		return err
 	}
 	for i, p := range n.Paths {
 		path := string(p)
@@ -95,10 +99,10 @@ func (c *Custody) checkSource(n *NewSource) error {
 		}
 		path = filepath.Clean(path)
 		if _, err := os.Stat(path); err != nil {
-			return errkind.Wrap(errkind.Invalid, err, "path %q cannot be protected: give a folder or file that exists", path)
+			return errkind.Wrap(errkind.Invalid, err, "path %q cannot be protected; give a folder or file that exists", path)
 		}
-		if inside(path, c.cfg.DataDir) {
-			return errkind.New(errkind.Invalid, "path %q lies in counterfoil's own data directory %q: protect something else, or move the data directory with --data", path, c.cfg.DataDir)
+		if p, ok := Inside(path, protected); ok {
+			return errkind.New(errkind.Invalid, "path %q lies in %q, which belongs to counterfoil itself: protect something else", path, p)
 		}
 		n.Paths[i] = []byte(path)
 	}
@@ -106,12 +110,36 @@ func (c *Custody) checkSource(n *NewSource) error {
 	for _, p := range n.Paths {
 		cfg.Paths = append(cfg.Paths, string(p))
 	}
-	_, err := files.New(cfg)
+	_, err = files.New(cfg)
 	return err
 }
 
-func inside(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+// Inside finds the folder in which an absolute path lies, by its name or
+// through symbolic links. What does not exist yet lies where its nearest folder is.
+func Inside(path string, folders []string) (string, bool) {
+	real := resolve(path)
+	for _, f := range folders {
+		for _, pair := range [][2]string{{f, path}, {resolve(f), real}} {
+			if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && filepath.IsLocal(rel) {
+				return f, true
+			}
+		}
+	}
+	return "", false
+}
+
+// resolve follows the symbolic links of a path as far as it exists.
+func resolve(path string) string {
+	rest := ""
+	for at := path; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest)
+		}
+		if at == filepath.Dir(at) {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
 }
 
 // policyFor finds the policy and refuses what the vault's bounds or the classes

@@ -55,6 +55,9 @@ func (n *NewVault) fill() error {
 	if n.SoftDeleteDays == 0 && n.Kind != vault.Trial {
 		n.SoftDeleteDays = 14
 	}
+	if n.Minimum.Compare(n.Maximum) > 0 {
+		return errkind.New(errkind.Invalid, "vault %q would keep points at least %s and lock nothing beyond %s: the minimum must not be longer than the maximum", n.Name, n.Minimum.Words(), n.Maximum.Words())
+	}
 	for _, p := range policy.Presets()[:1] {
 		bounds := retention.Bounds{Min: n.Minimum, Max: n.Maximum}
 		if err := bounds.Check(p, nil); err != nil {

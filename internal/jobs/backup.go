@@ -56,7 +56,7 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 		}
 		out.Result, err = backup.Run(ctx, g, request)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("back up %q into vault %q: %w", source.Name, row.Name, err)
 		}
 		return r.index(ctx, g, row, &out)
 	})
@@ -76,11 +76,8 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 	if out.Row, err = custody.PointRow(out.Point, nil); err != nil {
 		return "", err
 	}
-	if out.Row.Detail, err = withLock(out.Row.Detail, out.Lock.Target); err != nil {
+	if err := custody.SetLock(&out.Row, out.Lock.Target, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
 		return "", err
-	}
-	if row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0 {
-		out.Row.Level = catalog.LevelLocked
 	}
 	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {
 		return "", fmt.Errorf("the point was made and is whole, but could not be entered into the catalog ('vault recover' does): %w", err)
@@ -126,6 +123,12 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	history, err := custody.History(past)
 	if err != nil {
 		return backup.Request{}, err
+	}
+	// The clock's floor can be lost; no point is dated before the one before it.
+	if n := len(past); n > 0 && past[n-1].ReceivedAt.After(r.cfg.Receipt()) {
+		if err := r.cfg.Keep(ctx, past[n-1].ReceivedAt); err != nil {
+			return backup.Request{}, err
+		}
 	}
 	trigger := b.Trigger
 	if trigger == "" {

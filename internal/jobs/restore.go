@@ -78,10 +78,11 @@ func (r *Runner) checkTarget(ctx context.Context, opts *restore.Options) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range protected {
-		if rel, err := filepath.Rel(p, to); err == nil && filepath.IsLocal(rel) {
-			return errkind.New(errkind.Invalid, "folder %q lies in %q, which belongs to counterfoil itself: restore to another place", to, p)
-		}
+	if p, ok := custody.Inside(to, protected); ok {
+		return errkind.New(errkind.Invalid, "folder %q lies in %q, which belongs to counterfoil itself: restore to another place", to, p)
+	}
+	if info, err := os.Stat(to); err == nil && !info.IsDir() {
+		return errkind.New(errkind.Invalid, "%q is not a folder: restore to one, or to a name that is not taken", to)
 	}
 	return nil
 }

@@ -2,11 +2,9 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
@@ -109,15 +107,6 @@ func verifyLog(ctx context.Context, v *vault.Vault, out *Verified) error {
 func noLogYet(ctx context.Context, v *vault.Vault) bool {
 	n, _, err := v.Bucket().Count(ctx, "log/")
 	return err == nil && n == 0
-}
-
-func withLock(detail json.RawMessage, until time.Time) (json.RawMessage, error) {
-	var d custody.PointDetail
-	if err := json.Unmarshal(detail, &d); err != nil {
-		return nil, err
-	}
-	d.LockUntil = until
-	return json.Marshal(d)
 }
 
 func damagedObject(err error) string {

@@ -146,7 +146,7 @@ func grouped(s string) string {
 func ReadFile(path string) (*Held, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errkind.Wrap(errkind.NotFound, err, "read key file: give the platform key file or the recovery kit of the vault")
+		return nil, errkind.New(errkind.NotFound, "there is no key file %s; give the platform key file or the recovery kit of the vault", path)
 	}
 	if err != nil {
 		return nil, errkind.Wrap(errkind.Unavailable, err, "read key file")

@@ -87,8 +87,8 @@ func TestRun_FlippedBytesCostExactlyTheFilesTheyAreIn(t *testing.T) {
 	lost := 0
 	for _, kind := range []string{"data", "tree"} {
 		for n, i := range f.packs(kind) {
-			for k := range 4 {
-				at := 100 + (i.Size-200)*int64(k)/4
+			for k := range 3 {
+				at := 100 + (i.Size-200)*int64(k)/3
 				lost += f.checkDamage(p, original, i.Name, at, fmt.Sprintf("%s/dst %s %d %d", base, kind, n, k))
 			}
 		}
@@ -460,9 +460,9 @@ func TestStream_GivesEveryFileAndStopsAtDamage(t *testing.T) {
 	want := random(11, 12<<20)
 	stopped := 0
 	for _, i := range f.packs("data") {
-		for k := range int64(3) {
+		for k := range int64(2) {
 			var got bytes.Buffer
-			err := stream(f.damaged(i.Name, i.Size/4*(k+1)), "long", &got)
+			err := stream(f.damaged(i.Name, i.Size/3*(k+1)), "long", &got)
 			if !bytes.HasPrefix(want, got.Bytes()) || (err == nil) != (got.Len() == len(want)) {
 				t.Errorf("%s: %d bytes, %v", i.Name, got.Len(), err)
 			}

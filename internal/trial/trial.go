@@ -91,7 +91,7 @@ func (t *Trial) Source(ctx context.Context, row catalog.Vault, path string, crea
 // CheckPath refuses what cannot be protected, before anything is made for it.
 func (t *Trial) CheckPath(path string) error {
 	if _, err := os.Stat(path); err != nil {
-		return errkind.Wrap(errkind.Invalid, err, "%q cannot be protected: give a folder that exists", path)
+		return errkind.Wrap(errkind.Invalid, err, "%q cannot be protected; give a folder or file that exists", path)
 	}
 	if within(path, t.dataDir) {
 		return errkind.New(errkind.Invalid, "%q lies in the data directory %q, which cannot protect itself", path, t.dataDir)

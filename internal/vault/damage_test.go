@@ -116,6 +116,28 @@ func TestDamage_PackIsNamedAndHeals(t *testing.T) {
 	}
 }
 
+// TestDamage_UnreadableTreePackIsNamedOnce has nothing to tell the kind of a
+// pack but its name.
+func TestDamage_UnreadableTreePackIsNamedOnce(t *testing.T) {
+	f, points, _ := two(t)
+	for _, seg := range f.names("index/") {
+		f.driver.Drop(seg)
+	}
+	for _, name := range f.names("packs/tree/") {
+		f.driver.Truncate(name, 50)
+	}
+	r := f.report(f.open())
+	for _, p := range r.Problems {
+		if !slices.Contains(f.names("packs/tree/"), p.Object) {
+			t.Errorf("%+v", *p)
+		}
+	}
+	if len(r.Problems) != 2 || len(points) != 2 {
+		t.Errorf("%d problems", len(r.Problems))
+	}
+	f.heals(points, r.DamagedPacks())
+}
+
 func pickText(first bool, a, b string) string {
 	if first {
 		return a

@@ -109,7 +109,7 @@ func (s *Session) send(ctx context.Context, f *frame) error {
 	case <-s.drain:
 		return errkind.New(errkind.Internal, "the session takes nothing more")
 	case <-ctx.Done():
-		return ctx.Err()
+		return s.cause(ctx.Err()) // it may be the session's own
 	case <-s.ctx.Done():
 		return s.cause(s.ctx.Err())
 	}

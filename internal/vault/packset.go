@@ -21,10 +21,16 @@ type packSet struct {
 	segments []*index.Segment
 	byName   map[pack.Name]*index.Pack
 	healthy  map[pack.Name]bool
+	// present are all packs in the listing, whole or not.
+	present map[pack.Name]seal.ChunkKind
 	// unindexed are packs that no segment covered; their directories were read.
 	unindexed []pack.Info
 	// faults name objects that cannot be used, with the reason.
 	faults []Fault
+}
+
+func newPackSet() *packSet {
+	return &packSet{byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}, present: map[pack.Name]seal.ChunkKind{}}
 }
 
 // Fault is an object found wrong, and why.
@@ -64,7 +70,12 @@ func (v *Vault) forgetPacks() {
 }
 
 func (v *Vault) readPackSet(ctx context.Context) (*packSet, error) {
-	set := &packSet{byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}}
+	return v.readPackSetWithout(ctx, v.opts.Exclude)
+}
+
+// readPackSetWithout reads the packs that exclude does not know as damaged.
+func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object string) bool) (*packSet, error) {
+	set := newPackSet()
 	if err := v.readSegments(ctx, set); err != nil {
 		return nil, err
 	}
@@ -74,9 +85,10 @@ func (v *Vault) readPackSet(ctx context.Context) (*packSet, error) {
 			set.fault(i.Name, "not the name of a pack")
 			return nil
 		}
+		set.present[name] = kind
 		known := set.byName[name]
 		switch {
-		case v.opts.Exclude(i.Name):
+		case exclude(i.Name):
 			set.fault(i.Name, "found damaged by an earlier verification")
 		case known == nil:
 			return v.readUnindexed(ctx, set, kind, name, i)
@@ -295,7 +307,7 @@ func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
 	if err := g.Require(access.IndexRebuild, access.VaultRecover); err != nil {
 		return 0, err
 	}
-	set := &packSet{byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}}
+	set := newPackSet()
 	err := v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
 		if kind, name, ok := pack.ParseObject(i.Name); ok {
 			return v.readUnindexed(ctx, set, kind, name, i)

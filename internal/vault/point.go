@@ -280,7 +280,9 @@ func (s *packSet) objects(e Envelope) ([]string, error) {
 	for names := e.Packs.Names; len(names) > 0; names = names[32:] {
 		n := pack.Name(names[:32])
 		kind := seal.DataChunk
-		if p := s.byName[n]; p != nil {
+		if k, ok := s.present[n]; ok {
+			kind = k
+		} else if p := s.byName[n]; p != nil {
 			kind = p.Kind
 		}
 		out = append(out, pack.Object(kind, n))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -22,11 +23,12 @@ type Reader struct {
 	v   *Vault
 	set *packSet
 
-	mu    sync.Mutex // guards cache, order
-	cache map[frameKey][]byte
-	order []frameKey
-	held  int
-	heads map[pack.Name]*seal.Sealer
+	mu     sync.Mutex         // guards all below
+	broken map[frameKey]error // frames that do not open, asked for once
+	cache  map[frameKey][]byte
+	order  []frameKey
+	held   int
+	heads  map[pack.Name]*seal.Sealer
 }
 
 type frameKey struct {
@@ -47,7 +49,7 @@ func (v *Vault) NewReader(ctx context.Context) (*Reader, error) {
 }
 
 func (v *Vault) newReader(set *packSet) *Reader {
-	return &Reader{v: v, set: set, cache: map[frameKey][]byte{}, heads: map[pack.Name]*seal.Sealer{}}
+	return &Reader{v: v, set: set, cache: map[frameKey][]byte{}, broken: map[frameKey]error{}, heads: map[pack.Name]*seal.Sealer{}}
 }
 
 // node reads a tree node for a session.
@@ -75,7 +77,7 @@ func (r *Reader) chunk(ctx context.Context, kind seal.ChunkKind, d Digest) ([]by
 	for _, p := range places {
 		var plain []byte
 		if plain, err = r.frame(ctx, p.Pack, p.Frame); err != nil {
-			if ctx.Err() != nil || errkind.Is(err, errkind.Unavailable) {
+			if ctx.Err() != nil || !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
 				return nil, err
 			}
 			continue
@@ -100,9 +102,10 @@ func (r *Reader) frame(ctx context.Context, p *index.Pack, number uint32) ([]byt
 	key := frameKey{p.Name, number}
 	r.mu.Lock()
 	plain, ok := r.cache[key]
+	broken := r.broken[key]
 	r.mu.Unlock()
-	if ok {
-		return plain, nil
+	if ok || broken != nil {
+		return plain, broken
 	}
 	span := p.Frames[number]
 	sealed, err := r.v.readRange(ctx, pack.Object(p.Kind, p.Name), int64(span.Offset), int64(span.Offset)+int64(span.Sealed))
@@ -112,6 +115,11 @@ func (r *Reader) frame(ctx context.Context, p *index.Pack, number uint32) ([]byt
 	z := r.v.zippers.Get()
 	defer r.v.zippers.Put(z)
 	if plain, err = r.openFrame(ctx, z, p, number, sealed, nil, nil); err != nil {
+		if errkind.Is(err, errkind.Damaged) {
+			r.mu.Lock()
+			r.broken[key] = err
+			r.mu.Unlock()
+		}
 		return nil, err
 	}
 	r.keep(key, plain)
@@ -309,7 +317,7 @@ func (r *Reader) Find(ctx context.Context, root Digest, parts []string) (Entry, 
 	}
 	for i, part := range parts {
 		if e.Kind != Dir {
-			return e, errkind.New(errkind.NotFound, "%q is not a folder in this point", parts[:i])
+			return e, errkind.New(errkind.NotFound, "%q is not a folder in this point", strings.Join(parts[:i], "/"))
 		}
 		found := false
 		err := r.ReadDir(ctx, *e.Tree, nil, func(c Entry) error {
@@ -323,7 +331,7 @@ func (r *Reader) Find(ctx context.Context, root Digest, parts []string) (Entry, 
 			return e, fmt.Errorf("look for %q: %w", part, err)
 		}
 		if !found {
-			return e, errkind.New(errkind.NotFound, "there is no %q in this point", part)
+			return e, errkind.New(errkind.NotFound, "there is no %q in this point; `counterfoil point ls POINT -R` lists what it holds", strings.Join(parts[:i+1], "/"))
 		}
 	}
 	return e, nil

@@ -22,7 +22,8 @@ const (
 	CutAuto Cut = 0
 )
 
-func (c Cut) check() error {
+// Check refuses a way to cut that is none.
+func (c Cut) Check() error {
 	if c == CutAuto || c >= 8192 && c <= 65536 && c%4096 == 0 {
 		return nil
 	}
@@ -44,7 +45,7 @@ const streamRoom = 8 << 20
 // is returned. The chunks are on their way to the store when it returns, durable
 // only after Commit.
 func (s *Session) StoreContent(ctx context.Context, r io.Reader, size int64, cut Cut) (*Content, int64, error) {
-	if err := cut.check(); err != nil {
+	if err := cut.Check(); err != nil {
 		return nil, 0, err
 	}
 	b := s.streamBuffer(size)

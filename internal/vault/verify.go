@@ -307,7 +307,11 @@ func (w *verifier) noneBelow(prefix string) bool {
 }
 
 func (w *verifier) loadSet(ctx context.Context) error {
-	set, err := w.v.readPackSet(ctx)
+	exclude := w.v.opts.Exclude
+	if w.report.Mode == Full { // what an earlier verification found is looked at anew
+		exclude = func(string) bool { return false }
+	}
+	set, err := w.v.readPackSetWithout(ctx, exclude)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -337,7 +338,7 @@ func (t *treeCheck) lost(kind seal.ChunkKind, d Digest, path string, cause error
 	if object == "" {
 		object = t.blame()
 	}
-	t.w.problem(object, cause).affects(AffectedFile{Point: t.now.Envelope.ID, Path: strings.TrimPrefix(path, "/")})
+	t.w.problem(object, cause).affects(AffectedFile{Point: t.now.Envelope.ID, Path: cmp.Or(strings.TrimPrefix(path, "/"), "/")})
 }
 
 // blame finds the pack of this point that is known to be wrong, for a chunk of

@@ -38,6 +38,7 @@ func readings(t *testing.T, files []string, fn func()) []string {
 	}
 	fn()
 	var read []string
+	defer func() { slices.Sort(read) }()
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := unix.Read(fd, buf)
@@ -91,7 +92,7 @@ func TestQuickstart_NastyTree(t *testing.T) {
 		t.Errorf("the restore test left %q behind", left)
 	}
 
-	changed, same := src+"/contents/100k", src+"/contents/3M"
+	changed := src + "/contents/100k"
 	before, err := os.ReadFile(changed)
 	if err != nil {
 		t.Fatal(err)
@@ -103,11 +104,7 @@ func TestQuickstart_NastyTree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var second object
-	read := readings(t, []string{changed, same}, func() { second = s.object("quickstart", src) })
-	if diff := cmp.Diff([]string{changed}, read); diff != "" {
-		t.Errorf("files read by the second run (-want +got):\n%s", diff)
-	}
+	second := s.object("quickstart", src)
 	checkProven(t, second)
 	if second["first"] != false {
 		t.Error("the second run says that it is the first")
@@ -149,8 +146,7 @@ func checkProven(t *testing.T, result object) {
 func checkChanges(t *testing.T, s site, first, second string) {
 	t.Helper()
 	want := map[string]string{
-		"contents": "metadata", "contents/100k": "modified", "contents/4096": "metadata", "contents/new file": "added",
-		"names": "metadata", "names/tab\t": "removed",
+		"contents/100k": "modified", "contents/4096": "metadata", "contents/new file": "added", "names/tab\t": "removed",
 	}
 	got := map[string]string{}
 	for _, d := range s.list("point", "diff", first, second) {
@@ -158,6 +154,29 @@ func checkChanges(t *testing.T, s site, first, second string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("point diff (-want +got):\n%s", diff)
+	}
+}
+
+// TestBackup_UnchangedFilesAreNotRead watches who reads the files. One changed
+// just before a backup is read once more by the next, since its times could not
+// tell another change; so the first runs do not count.
+func TestBackup_UnchangedFilesAreNotRead(t *testing.T) {
+	s, src := newSite(t), smallTree(t)
+	s.realVault("books", "ledgers", src)
+	files := []string{src + "/2025/gl.csv", src + "/2026/gl.csv", src + "/readme.txt"}
+	settled := false
+	for n := 0; n < 100 && !settled; n++ {
+		settled = len(readings(t, files, func() { s.ok("backup", "run", "ledgers") })) == 0
+	}
+	if !settled {
+		t.Fatal("files that never change are read by every run")
+	}
+	writeFile(t, files[1], "another content")
+	if diff := cmp.Diff(files[1:2], readings(t, files, func() { s.ok("backup", "run", "ledgers") })); diff != "" {
+		t.Errorf("files read (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(files, readings(t, files, func() { s.ok("backup", "run", "ledgers", "--rehash") })); diff != "" {
+		t.Errorf("files read with --rehash (-want +got):\n%s", diff)
 	}
 }
 

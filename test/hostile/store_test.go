@@ -84,7 +84,7 @@ func TestDataDir_Full(t *testing.T) {
 		t.Errorf("want exit 0 or 1\n%s", x)
 	}
 	x = fill(r, disk, "doctor")
-	said.add(r, "doctor with a full data directory", x)
+	said.addAll(r, "doctor with a full data directory", x)
 	r.must("backup", "run", "docs")
 	r.wantWhole()
 	ids := r.points()

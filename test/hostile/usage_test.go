@@ -32,6 +32,7 @@ func (r *rig) refuse(cases []refused, golden string) {
 }
 
 func TestCommandLine_MistakeIsNamedAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	r := newRigWithPoint(t)
 	to := filepath.Join(r.dir, "to")
 	r.refuse([]refused{
@@ -66,6 +67,7 @@ func TestCommandLine_MistakeIsNamedAndChangesNothing(t *testing.T) {
 }
 
 func TestNames_WhatIsNotThereIsNamedAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	r := newRigWithPoint(t)
 	r.must("backup", "run", "docs")
 	ids := r.points()
@@ -88,7 +90,7 @@ func TestNames_WhatIsNotThereIsNamedAndChangesNothing(t *testing.T) {
 		{"name that is taken", 1, []string{"vault", "create", "books", "file://" + filepath.Join(r.dir, "books2")}},
 		{"store that is taken", 1, []string{"vault", "create", "books2", "file://" + r.store}},
 		{"store that holds something else", 1, []string{"vault", "create", "books2", "file://" + full}},
-		{"store that is a file", 1, []string{"vault", "create", "books2", "file://" + filepath.Join(full, "letter")}},
+		{"store that is a file", 2, []string{"vault", "create", "books2", "file://" + filepath.Join(full, "letter")}},
 		{"name that is taken", 1, []string{"source", "create", "docs", r.src, "--vault", "books"}},
 		{"path that is not there", 2, []string{"source", "create", "more", filepath.Join(r.dir, "nope"), "--vault", "books"}},
 		{"path in the data directory", 2, []string{"source", "create", "more", r.data, "--vault", "books"}},
@@ -109,12 +111,13 @@ func TestNames_WhatIsNotThereIsNamedAndChangesNothing(t *testing.T) {
 		{"restore of a point that is not there", 1, []string{"restore", "run", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--to", to}},
 		{"restore into the vault", 2, []string{"restore", "run", "latest", "--to", filepath.Join(r.store, "packs")}},
 		{"restore into the vault by a link", 2, []string{"restore", "run", "latest", "--to", filepath.Join(intoStore, "out")}},
+		{"path in a vault by a link", 2, []string{"source", "create", "more", filepath.Join(intoStore, "packs"), "--vault", "books"}},
 		{"restore into the data directory", 2, []string{"restore", "run", "latest", "--to", r.data}},
 		{"restore onto a file", 2, []string{"restore", "run", "latest", "--to", filepath.Join(full, "letter")}},
-		{"recovery of a store that is not there", 1, []string{"vault", "recover", "file://" + filepath.Join(r.dir, "nope"), "--key-file", filepath.Join(r.dir, "bad.key")}},
-		{"recovery without the key file", 2, []string{"vault", "recover", "file://" + r.store, "--key-file", filepath.Join(r.dir, "nope.key")}},
+		{"recovery of a store that is not there", 1, []string{"vault", "recover", "file://" + filepath.Join(r.dir, "nope"), "--key-file", r.keyFile()}},
+		{"recovery without the key file", 1, []string{"vault", "recover", "file://" + r.store, "--key-file", filepath.Join(r.dir, "nope.key")}},
 		{"recovery with what is no key", 2, []string{"vault", "recover", "file://" + r.store, "--key-file", filepath.Join(r.dir, "bad.key")}},
-		{"recovery of a folder that is no vault", 1, []string{"vault", "recover", "file://" + full, "--key-file", filepath.Join(r.dir, "bad.key")}},
+		{"recovery of a folder that is no vault", 1, []string{"vault", "recover", "file://" + full, "--key-file", r.keyFile()}},
 		{"removal of a trial where there is none", 1, []string{"quickstart", "--remove", "--yes"}},
 	}, "names")
 	for _, path := range []string{to, filepath.Join(r.dir, "books2"), filepath.Join(r.dir, "nope")} {
@@ -126,6 +129,7 @@ func TestNames_WhatIsNotThereIsNamedAndChangesNothing(t *testing.T) {
 }
 
 func TestDataDir_ReadingMakesNone(t *testing.T) {
+	t.Parallel()
 	r := place(t)
 	file := filepath.Join(r.dir, "file")
 	write(t, file, []byte("x"))
@@ -145,7 +149,7 @@ func TestDataDir_ReadingMakesNone(t *testing.T) {
 		{"vault at a bad URL", 2, []string{"vault", "create", "books", "ftp://x/y"}},
 		{"data directory that is a file", 1, []string{"vault", "list", "--data", file}},
 		{"data directory that is a file", 1, []string{"vault", "create", "books", r.store, "--data", file}},
-		{"data directory below a file", 1, []string{"vault", "create", "books", r.store, "--data", filepath.Join(file, "data")}},
+		{"data directory below a file", 2, []string{"vault", "create", "books", r.store, "--data", filepath.Join(file, "data")}},
 	}, "data_dir")
 	if _, err := os.Lstat(r.data); !os.IsNotExist(err) {
 		t.Errorf("the data directory was made (%v)", err)

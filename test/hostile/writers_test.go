@@ -99,22 +99,16 @@ func TestWriters_VaultTakenOverByAnotherInstallation(t *testing.T) {
 	second := *r
 	second.data = filepath.Join(r.dir, "data2")
 	var said sentences
-	x := second.run("vault", "recover", "file://"+r.store, "--key-file", r.keyFile())
-	said.addAll(&second, "recovery elsewhere, without taking over", x)
-	x = second.run("backup", "run", "docs")
-	said.add(&second, "backup into a vault that another server owns", x)
-	if x.code != 6 {
-		t.Errorf("want exit 6\n%s", x)
-	}
-	x = second.run("vault", "recover", "file://"+r.store, "--key-file", r.keyFile(), "--take-ownership")
-	said.addAll(&second, "taking over", x)
+	x := second.must("vault", "recover", "file://"+r.store, "--key-file", r.keyFile())
+	said.addAll(&second, "recovery by another installation", x)
 	write(t, filepath.Join(r.src, "more"), []byte("more"))
 	x = r.run("backup", "run", "docs")
 	said.add(r, "backup into a vault that was taken over", x)
 	if x.code != 6 {
 		t.Errorf("want exit 6\n%s", x)
 	}
-	said.add(r, "doctor of the old owner", r.want(1, "doctor"))
+	said.add(r, "source into a vault that was taken over", r.want(6, "source", "create", "more", r.src, "--vault", "books"))
+	said.addAll(r, "doctor of the old owner", r.want(1, "doctor"))
 	r.wantRestored("latest", before) // reading is still allowed
 	second.must("backup", "run", "docs")
 	second.wantWhole()
