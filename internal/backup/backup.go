@@ -140,7 +140,11 @@ func (a *assembler) run(ctx context.Context) error {
 func (a *assembler) nothing() error {
 	if len(a.problems) > 0 {
 		p := a.problems[0]
-		return errkind.New(errkind.Unavailable, "nothing of source %q can be read, so no point was made; bring back %q: %s: %s", a.r.Source.Name, p.Path, p.Op, p.Message)
+		path := string(p.Path)
+		if path == "" && len(a.r.Source.Paths) > 0 {
+			path = string(a.r.Source.Paths[0])
+		}
+		return errkind.New(errkind.Unavailable, "nothing of source %q can be read, so no point was made: %s %s: %s", a.r.Source.Name, p.Op, path, p.Message)
 	}
 	return errkind.New(errkind.Internal, "the walk of source %q gave no root", a.r.Source.Name)
 }
