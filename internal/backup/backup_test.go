@@ -7,6 +7,7 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,9 +40,11 @@ type fakeFile struct {
 
 // fake is a source in memory that counts which files are opened.
 type fake struct {
-	files  map[string]*fakeFile // by slash path
+	files map[string]*fakeFile // by slash path
+	root  error
+
+	mu     sync.Mutex // guards opened
 	opened []string
-	root   error
 }
 
 func (f *fake) Walk(_ context.Context, v source.Visitor) error {
@@ -95,7 +98,9 @@ func (x *fakeFile) entry(name string) (vault.Entry, source.Hint) {
 }
 
 func (f *fake) open(p, name string) (source.File, error) {
+	f.mu.Lock()
 	f.opened = append(f.opened, p)
+	f.mu.Unlock()
 	x := f.files[p]
 	if x.openErr != nil {
 		return nil, x.openErr
