@@ -9,6 +9,9 @@ BIN       := $(CURDIR)/bin
 VERSION   ?= $(shell git -C "$(CURDIR)" describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS   := -X main.version=$(VERSION)
 FUZZTIME  ?= 3s
+# What make bench takes: the time of each stage benchmark, and flags for ./bench.
+BENCHTIME  ?= 200ms
+BENCH_ARGS ?=
 
 LINT_VERSION := v2.15.0
 # The pinned linter in ./bin, else one on the PATH, else nothing.
@@ -72,8 +75,9 @@ fuzz: ## every fuzz target for FUZZTIME (3s)
 	GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"
 
 .PHONY: bench
-bench: ## Go benchmarks with allocations
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## stage benchmarks, then this engine beside its peers (takes hours; see docs/bench.md)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/...
+	$(GO) run ./bench $(BENCH_ARGS)
 
 .PHONY: cover
 cover: ## coverage of all packages by all tests

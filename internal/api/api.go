@@ -55,8 +55,6 @@ type NewVault struct {
 type Recover struct {
 	URL     string `json:"url"`
 	KeyFile string `json:"key_file"`
-	// TakeOwnership must be set when another server owned the vault.
-	TakeOwnership bool `json:"take_ownership"`
 }
 
 // Recovered is what was found.

@@ -79,7 +79,7 @@ func TestClient_WhatTheServerReceives(t *testing.T) {
 		{func(c *Client) error { _, err := c.VerifyVault(ctx, "v", Verify{Mode: "full"}, nil); return err },
 			`POST /api/v1/vaults/v/verify {"mode":"full"}`},
 		{func(c *Client) error { _, err := c.Recover(ctx, Recover{URL: "u", KeyFile: "k"}, nil); return err },
-			`POST /api/v1/recover {"url":"u","key_file":"k","take_ownership":false}`},
+			`POST /api/v1/recover {"url":"u","key_file":"k"}`},
 		{func(c *Client) error { _, err := c.Sources(ctx); return err }, "GET /api/v1/sources"},
 		{func(c *Client) error { _, err := c.Source(ctx, "s"); return err }, "GET /api/v1/sources/s"},
 		{func(c *Client) error { _, err := c.CreateSource(ctx, NewSource{Name: "s", Vault: "v"}); return err },

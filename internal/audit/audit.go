@@ -208,6 +208,10 @@ func (l *Log) Size() int64 { return l.tree.Size() }
 // Checkpoint is the signed checkpoint as last seen: what to keep elsewhere.
 func (l *Log) Checkpoint() []byte { return l.tree.Checkpoint() }
 
+// Public is the public key of the log as text: what an auditor needs to have
+// beforehand.
+func (l *Log) Public() string { return l.key.Public }
+
 // Verify checks every record, tile and signature of the log, and the files
 // that lie about in its folder.
 func (l *Log) Verify(ctx context.Context) (tlog.Report, error) {

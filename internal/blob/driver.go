@@ -58,6 +58,9 @@ type Caps struct {
 	Enforcer string
 	// Versions tells whether overwritten and deleted objects keep versions.
 	Versions bool
+	// Faults names files of the driver's own, beside the objects, that were
+	// found wrong when the store was opened. No object depends on them.
+	Faults []string
 }
 
 // Driver is the small contract every store implements; [Bucket] adds the

@@ -24,6 +24,9 @@ func (p place) fail(err error, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
 	kind := errkind.Of(err)
 	if k, ok := p.dialect.kind(err); ok {
+		if k == errkind.NoSpace {
+			err = fmt.Errorf("no space left on the disk: %w", err)
+		}
 		kind = k
 	} else if k, ok := fileKind(err); ok && kind == errkind.Internal {
 		kind = k

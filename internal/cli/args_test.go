@@ -53,7 +53,7 @@ func TestArguments_WhatIsAskedFor(t *testing.T) {
 		{[]string{"vault", "create", "v", "/srv/a b", "--max-retention", "10y", "--recovery-kit", "kit"},
 			`POST vaults {"name":"v","url":"file:///srv/a%20b","max_retention":"10y","recovery_kit":"` + here + `/kit"}`},
 		{[]string{"vault", "verify", "v", "--quick"}, `POST vaults/v/verify {"mode":"quick"}`},
-		{[]string{"vault", "recover", "/v", "--key-file", "k", "--take-ownership"}, `POST recover {"url":"file:///v","key_file":"` + here + `/k","take_ownership":true}`},
+		{[]string{"vault", "recover", "/v", "--key-file", "k"}, `POST recover {"url":"file:///v","key_file":"` + here + `/k"}`},
 		{[]string{"source", "create", "s", "/a", "/b\xff", "--vault", "v", "--policy", "sox", "--owner", "ana", "--exclude", "a,b", "--exclude", "c", "--exclude-from", patterns,
 			"--exclude-larger", "1GiB", "--exclude-caches", "--one-file-system", "--class", "ledger=/gl/**", "--class", "invoice=/a=b"},
 			`POST sources {"name":"s","vault":"v","policy":"sox","paths":["/a","/b` + "\uFFFD" + `"],"paths_raw":["L2E=","L2L/"],"excludes":["a,b","c","# comment","*.bak"],` +

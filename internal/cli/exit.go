@@ -140,6 +140,9 @@ func (s *session) hint(err error) string {
 	case errkind.NewerFormat:
 		return "use the version of counterfoil that wrote it, or a later one"
 	case errkind.WrongKey:
+		if strings.Contains(err.Error(), "'vault recover ") {
+			return "" // the sentence says it
+		}
 		return "give the key file or the recovery kit that was written when this vault was made"
 	case errkind.NoSpace:
 		return "free some space and run this again; what was stored is found again"

@@ -9,10 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
-type vaultRecoverOptions struct {
-	keyFile       string
-	takeOwnership bool
-}
+type vaultRecoverOptions struct{ keyFile string }
 
 func newVaultRecover(s *session) *cobra.Command {
 	var o vaultRecoverOptions
@@ -21,12 +18,13 @@ func newVaultRecover(s *session) *cobra.Command {
 		short: "rebuild what is known from a store and its key",
 		long: "Rebuilds the catalog (sources, policies, points and why they are kept) from the\n" +
 			"store of a vault and its key file or recovery kit alone, and names what the log\n" +
-			"or the numbering knows and the store lacks. The vault's data is not changed.",
+			"or the numbering knows and the store lacks. No point is changed. The vault is\n" +
+			"taken over: the server that had it can read it but no longer write, so run\n" +
+			"this when that one is gone.",
 		example: "counterfoil vault recover file:///srv/vault --key-file /mnt/usb/kit.txt",
-		exits:   []string{"3  recovered, but something that once was there is missing", "4  refused: another server owns the vault (see --take-ownership)"},
+		exits:   []string{"3  recovered, but something that once was there is missing"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	cmd.Flags().StringVar(&o.keyFile, "key-file", "", "`FILE` with the vault's key or its recovery kit (required)")
-	cmd.Flags().BoolVar(&o.takeOwnership, "take-ownership", false, "write to the vault from here on; the server that owned it must be gone for good")
 	return cmd
 }
 
@@ -34,7 +32,7 @@ func (o vaultRecoverOptions) run(ctx context.Context, s *session, url string) er
 	if o.keyFile == "" {
 		return usagef("vault recover needs --key-file FILE")
 	}
-	in := api.Recover{TakeOwnership: o.takeOwnership}
+	var in api.Recover
 	var err error
 	if in.URL, err = storeURL(url); err != nil {
 		return err

@@ -4,10 +4,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
@@ -115,6 +117,28 @@ func Detail(row catalog.Point) (PointDetail, error) {
 		return d, fmt.Errorf("catalog row of point %s: %w", row.ID, err)
 	}
 	return d, nil
+}
+
+// Uncarried says, a sentence for each, of which classes a point has records
+// without carrying their period: by default close and yearly points do.
+func Uncarried(state retention.PointState) []string {
+	var out []string
+	for _, id := range state.Classes {
+		if slices.ContainsFunc(state.Reasons, func(r retention.Reason) bool { return r.Class == id }) {
+			continue
+		}
+		found, err := Classes([]policy.ClassRule{{Class: id}})
+		class := found[id]
+		if err != nil || class.Minimum.IsZero() {
+			continue // nothing known asks for a period
+		}
+		start := ""
+		if !class.FromReceipt() {
+			start = " from " + class.ClockStart
+		}
+		out = append(out, fmt.Sprintf("Has records of class %s (%s%s): yearly and close points carry its period, and this is none.", id, class.Minimum.Words(), start))
+	}
+	return out
 }
 
 // History gives the earlier points of a source as the rules see them.

@@ -45,7 +45,7 @@ func (c *Custody) AdoptLog(ctx context.Context, url blob.URL, keyFile, logDir, s
 	}
 	v, release, err := c.open(ctx, url, kek, "")
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("open the vault at %s: %w", url, err)
 	}
 	if here {
 		return false, errors.Join(bringBackSecret(ctx, v, logDir, secretFile), release())
@@ -108,7 +108,7 @@ func (c *Custody) Recover(ctx context.Context, g access.Grant, url blob.URL, key
 	}
 	v, release, err := c.open(ctx, url, kek, "")
 	if err != nil {
-		return Recovered{}, err
+		return Recovered{}, fmt.Errorf("open the vault at %s: %w", url, err)
 	}
 	out, err := c.recover(ctx, g, v, url, kek)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,7 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 		return catalog.Source{}, err
 	}
 	if _, err := v.RecordFacts(ctx, g, fact); err != nil {
-		return catalog.Source{}, err
+		return catalog.Source{}, fmt.Errorf("record source %q in vault %q at %s: %w", n.Name, row.Name, row.URL, err)
 	}
 	return source, c.cfg.Catalog.CreateSource(ctx, g, source)
 }
@@ -142,6 +143,14 @@ func resolve(path string) string {
 	}
 }
 
+func presetNames() string {
+	var names []string
+	for _, p := range policy.Presets() {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // policyFor finds the policy and refuses what the vault's bounds or the classes
 // do not allow.
 func (c *Custody) policyFor(ctx context.Context, n NewSource, row catalog.Vault) (policy.Policy, error) {
@@ -150,6 +159,9 @@ func (c *Custody) policyFor(ctx context.Context, n NewSource, row catalog.Vault)
 		name = policy.SOX().Name
 	}
 	stored, err := c.cfg.Catalog.Policy(ctx, name, 0)
+	if errkind.Is(err, errkind.NotFound) {
+		return policy.Policy{}, errkind.New(errkind.Invalid, "there is no policy %q; there are: %s", name, presetNames())
+	}
 	if err != nil {
 		return policy.Policy{}, err
 	}

@@ -56,7 +56,7 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 		}
 		out.Result, err = backup.Run(ctx, g, request)
 		if err != nil {
-			return "", fmt.Errorf("back up %q into vault %q: %w", source.Name, row.Name, err)
+			return "", fmt.Errorf("back up %q into vault %q at %s: %w", source.Name, row.Name, row.URL, err)
 		}
 		return r.index(ctx, g, row, &out)
 	})

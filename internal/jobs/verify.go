@@ -25,6 +25,8 @@ type Verified struct {
 	Warnings []string
 }
 
+const logPrefix = "log/"
+
 // Verify checks a vault, its audit log and its lock records.
 func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode vault.VerifyMode, progress vault.VerifyProgress) (Verified, error) {
 	row, v, err := r.cfg.Custody.Vault(ctx, name)
@@ -90,29 +92,53 @@ func verifyLog(ctx context.Context, v *vault.Vault, out *Verified) error {
 	if err != nil {
 		return fmt.Errorf("the audit log's key in the vault: %w", err)
 	}
-	report, err := tlog.Verify(ctx, blob.NewLogStore(v.Bucket(), "log/"), key.Verifier, tlog.VerifyOptions{})
+	report, err := tlog.Verify(ctx, blob.NewLogStore(v.Bucket(), logPrefix), key.Verifier, tlog.VerifyOptions{})
 	switch {
 	case err == nil:
 		out.LogSize = report.Checkpoint.Size
+		return examineLog(ctx, v, out)
 	case errkind.Is(err, errkind.NotFound) && noLogYet(ctx, v):
 	case errkind.Is(err, errkind.Damaged), errkind.Is(err, errkind.NotFound), errkind.Is(err, errkind.WrongKey):
-		out.Problems = append(out.Problems, &vault.VerifyProblem{Object: "log/" + damagedObject(err), Reason: err.Error(),
-			Spared: "no point depends on it; the installation has its own copy of the audit log"})
+		out.logProblem(damagedObject(err), err)
 	default:
 		return err
 	}
 	return nil
 }
 
+// examineLog looks at the objects of the vault's copy that its checkpoint has no
+// need of: tiles of earlier sizes, and what is no part of a log.
+func examineLog(ctx context.Context, v *vault.Vault, out *Verified) error {
+	store := blob.NewLogStore(v.Bucket(), logPrefix)
+	return v.Bucket().List(ctx, logPrefix, func(i blob.Info) error {
+		name := strings.TrimPrefix(i.Name, logPrefix)
+		reason, err := tlog.Examine(ctx, store, name, out.LogSize)
+		switch {
+		case errkind.Is(err, errkind.Damaged), errkind.Is(err, errkind.NotFound):
+			out.logProblem(name, err)
+		case err != nil:
+			return err
+		case reason != "":
+			out.Notes = append(out.Notes, fmt.Sprintf("object %q is %s", i.Name, reason))
+		}
+		return nil
+	})
+}
+
+func (v *Verified) logProblem(name string, err error) {
+	v.Problems = append(v.Problems, &vault.VerifyProblem{Object: logPrefix + name, Reason: err.Error(),
+		Spared: "no point depends on it; the installation has its own copy of the audit log"})
+}
+
 func noLogYet(ctx context.Context, v *vault.Vault) bool {
-	n, _, err := v.Bucket().Count(ctx, "log/")
+	n, _, err := v.Bucket().Count(ctx, logPrefix)
 	return err == nil && n == 0
 }
 
 func damagedObject(err error) string {
 	var d *tlog.Damage
 	if errors.As(err, &d) {
-		return strings.TrimPrefix(d.Object, "log/")
+		return strings.TrimPrefix(d.Object, logPrefix)
 	}
 	return "checkpoint"
 }

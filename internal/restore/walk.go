@@ -74,7 +74,7 @@ func (w *walk) child(ctx context.Context, path string, e vault.Entry, s *selecti
 func (w *walk) unmet(path string, missing map[string]bool, broken bool) error {
 	for name := range missing {
 		if !broken {
-			return errkind.New(errkind.NotFound, "there is no %q in this point", join(path, name))
+			return errkind.New(errkind.NotFound, "there is no %q in this point; `counterfoil point ls POINT -R` lists what it holds", join(path, name))
 		}
 		w.lost(join(path, name), errkind.New(errkind.Damaged, "the part of the folder that could name it is damaged"))
 	}

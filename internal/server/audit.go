@@ -85,9 +85,7 @@ func (s *Server) auditVerify(w http.ResponseWriter, r *http.Request) error {
 		out.Finding = err.Error()
 	}
 	out.Size, out.Root, out.Origin = report.Checkpoint.Size, report.Checkpoint.Root.String(), report.Checkpoint.Origin
-	if checkpoint, err := tlog.ParseCheckpoint(log.Checkpoint()); err == nil && len(checkpoint.Keys) > 0 {
-		out.Key = checkpoint.Keys[0].String()
-	}
+	out.Key = log.Public()
 	if lag, err := log.Lag(ctx); err == nil {
 		out.Lag = lag.Pending
 	}

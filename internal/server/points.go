@@ -182,6 +182,7 @@ func (s *Server) explanation(ctx context.Context, row catalog.Point) (api.Explan
 	for _, reason := range state.Reasons {
 		out.Lines = append(out.Lines, reason.Sentence(time.Local))
 	}
+	out.Lines = append(out.Lines, custody.Uncarried(state)...)
 	for _, f := range decision.Findings {
 		out.Lines = append(out.Lines, f.Sentence(time.Local))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
@@ -168,10 +169,10 @@ func verification(name string, f jobs.Verified) api.Verification {
 	for _, p := range f.Problems {
 		d := api.DamagedObject{Object: p.Object, Reason: p.Reason, Spared: p.Spared, FileCount: p.FileCount, Points: []string{}, Files: []api.AffectedFile{}}
 		for _, id := range p.Points {
-			d.Points = append(d.Points, id.String())
+			d.Points = append(d.Points, strings.ToUpper(id.String()))
 		}
 		for _, a := range p.Files {
-			x := api.AffectedFile{Point: a.Point.String()}
+			x := api.AffectedFile{Point: strings.ToUpper(a.Point.String())}
 			x.Path, x.PathRaw = api.EncodePath(a.Path)
 			d.Files = append(d.Files, x)
 		}

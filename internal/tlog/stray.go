@@ -36,7 +36,7 @@ func (d *Dir) Strays(ctx context.Context, size int64) ([]Stray, error) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		reason, err := d.stray(ctx, name, size)
+		reason, err := Examine(ctx, d, name, size)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -48,8 +48,10 @@ func (d *Dir) Strays(ctx context.Context, size int64) ([]Stray, error) {
 	return strays, err
 }
 
-// stray says why a file is no part of the log, "" when it is.
-func (d *Dir) stray(ctx context.Context, name string, size int64) (string, error) {
+// Examine says why an object in a store is no part of its log of size records,
+// "" when it is. It compares a partial tile of an earlier size, of which Verify has
+// no need, with the later one: a difference is damage.
+func Examine(ctx context.Context, s Store, name string, size int64) (string, error) {
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	if name == checkpointName || durable.IsTemp(base) || (base == name && strings.HasSuffix(base, ".lock")) {
 		return "", nil
@@ -65,7 +67,7 @@ func (d *Dir) stray(ctx context.Context, name string, size int64) (string, error
 	if signed == 0 {
 		return "beyond the checkpoint: not signed", nil
 	}
-	if err := d.agree(ctx, t, tile{t.level, t.index, signed}); err != nil {
+	if err := agree(ctx, s, t, tile{t.level, t.index, signed}); err != nil {
 		return "", err
 	}
 	if t.width > signed {
@@ -75,12 +77,12 @@ func (d *Dir) stray(ctx context.Context, name string, size int64) (string, error
 }
 
 // agree requires that two widths of one tile hold the same as far as both go.
-func (d *Dir) agree(ctx context.Context, t, signed tile) error {
-	a, err := d.parts(ctx, t)
+func agree(ctx context.Context, s Store, t, signed tile) error {
+	a, err := parts(ctx, s, t)
 	if err != nil {
 		return err
 	}
-	b, err := d.parts(ctx, signed)
+	b, err := parts(ctx, s, signed)
 	if err != nil {
 		return err
 	}
@@ -98,12 +100,12 @@ func (d *Dir) agree(ctx context.Context, t, signed tile) error {
 }
 
 // parts reads the items of a tile or bundle as bytes.
-func (d *Dir) parts(ctx context.Context, t tile) ([][]byte, error) {
+func parts(ctx context.Context, s Store, t tile) ([][]byte, error) {
 	if t.level == bundleLevel {
-		records, _, err := readBundle(ctx, d, t)
+		records, _, err := readBundle(ctx, s, t)
 		return records, err
 	}
-	hashes, _, err := readTile(ctx, d, t)
+	hashes, _, err := readTile(ctx, s, t)
 	items := make([][]byte, len(hashes))
 	for i := range hashes {
 		items[i] = hashes[i][:]

@@ -269,18 +269,21 @@ func (v *Vault) readRange(ctx context.Context, object string, from, to int64) ([
 	return nil, err
 }
 
-// places gives the healthy places of a chunk.
+// places gives the places of a chunk to read it from, those in healthy packs
+// first. A damaged pack still gives what is whole in it: digests tell.
 func (s *packSet) places(id index.ID) []index.Place {
-	var out []index.Place
+	var out, doubtful []index.Place
 	for _, seg := range s.segments {
 		seg.Lookup(id, func(p index.Place) bool {
 			if s.healthy[p.Pack.Name] {
 				out = append(out, p)
+			} else if _, ok := s.present[p.Pack.Name]; ok {
+				doubtful = append(doubtful, p)
 			}
 			return true
 		})
 	}
-	return out
+	return append(out, doubtful...)
 }
 
 // place gives the first healthy place of a chunk.

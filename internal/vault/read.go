@@ -225,7 +225,7 @@ type placed struct {
 func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func(w Want, data []byte, err error) error) error {
 	list := make([]placed, 0, len(wants))
 	for _, w := range wants {
-		p, ok := r.set.place(index.ID(r.v.domain.ChunkID(seal.DataChunk, w.Digest)))
+		p, ok := r.place(w.Digest)
 		if !ok {
 			if err := fn(w, nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)); err != nil {
 				return err
@@ -252,6 +252,18 @@ func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func(w Want, dat
 		g.Go(func() error { return r.readRanges(inner, part, fn) })
 	}
 	return cmp.Or(g.Wait(), ctx.Err())
+}
+
+// place gives the first place to read a chunk of data from.
+func (r *Reader) place(d Digest) (index.Place, bool) {
+	id := index.ID(r.v.domain.ChunkID(seal.DataChunk, d))
+	if p, ok := r.set.place(id); ok {
+		return p, true
+	}
+	if places := r.set.places(id); len(places) > 0 {
+		return places[0], true
+	}
+	return index.Place{}, false
 }
 
 // rangeEnd tells how many of the wants at the front are read with one range.

@@ -216,6 +216,9 @@ func (w *verifier) smallObjects(ctx context.Context) error {
 			p.Spared = "header and keys/header are copies of each other"
 		}
 	}
+	for _, name := range w.v.bucket.Caps().Faults {
+		w.problem(name, errkind.New(errkind.Damaged, "it is not what the store's driver wrote")).Spared = "it only marks the folder as a store"
+	}
 	for _, i := range w.infos {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 // TestAudit_HasEveryOperation does everything there is to do and finds each of
 // it in the log, what failed too.
 func TestAudit_HasEveryOperation(t *testing.T) {
+	t.Parallel()
 	s, store, src := protected(t)
 	s.exit(2, "source", "create", "nothing", "/no/such/folder", "--vault", "books")
 	s.exit(1, "backup", "run", "no-such-source")
@@ -67,6 +68,7 @@ func TestAudit_HasEveryOperation(t *testing.T) {
 // TestAudit_OutsiderVerifies checks the log and the vault's copy of it with the
 // program made for that, then changes one byte of each.
 func TestAudit_OutsiderVerifies(t *testing.T) {
+	t.Parallel()
 	s, store, _ := protected(t)
 	vkey := s.object("audit", "verify").text("key")
 	keyFile := filepath.Join(t.TempDir(), "log.pub")
@@ -182,6 +184,7 @@ func (s site) serve() (stop func(syscall.Signal) int) {
 // TestServer_AnswersAsTheProgramAlone compares what commands print with and
 // without a server.
 func TestServer_AnswersAsTheProgramAlone(t *testing.T) {
+	t.Parallel()
 	s, _, src := protected(t)
 	alone := known(s)
 	stop := s.serve()
@@ -217,6 +220,7 @@ func TestServer_AnswersAsTheProgramAlone(t *testing.T) {
 // TestServer_TrialIsNotRemovedUnderIt has a server at work in what would be
 // removed; then one that was killed and left its socket.
 func TestServer_TrialIsNotRemovedUnderIt(t *testing.T) {
+	t.Parallel()
 	s, src := newSite(t), smallTree(t)
 	s.ok("quickstart", src)
 	stop := s.serve()

@@ -75,6 +75,7 @@ type outcome struct {
 	stdout, stderr string
 	code           int
 	maxRSS         int64 // bytes
+	cpu            time.Duration
 }
 
 // environment gives children nothing of the tester's own but what Go needs. A
@@ -100,6 +101,7 @@ func start(t testing.TB, program string, args ...string) outcome {
 		t.Fatalf("run %s %q: %v", program, args, err)
 	}
 	out := outcome{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
+	out.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		out.maxRSS = int64(usage.Maxrss) * 1024
 	}
@@ -289,4 +291,18 @@ func (s site) realVault(vault, source, path string, flags ...string) (store stri
 	s.ok("vault", "create", vault, "file://"+store)
 	s.ok(append([]string{"source", "create", source, path, "--vault", vault}, flags...)...)
 	return store
+}
+
+// entriesOf gives the names in a folder, none if it is not there.
+func entriesOf(t testing.TB, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }

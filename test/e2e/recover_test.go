@@ -99,6 +99,7 @@ func incremental(s site, src string) {
 // TestRecover_WithoutCatalog loses the catalog and gets everything back from
 // the store and the key.
 func TestRecover_WithoutCatalog(t *testing.T) {
+	t.Parallel()
 	s, store, src := protected(t)
 	before, log := known(s), audited(s)
 	files, err := filepath.Glob(s.path("catalog.db*"))
@@ -126,6 +127,7 @@ func TestRecover_WithoutCatalog(t *testing.T) {
 // TestRecover_ElsewhereByKit takes a vault over on a machine that has nothing
 // but the recovery kit.
 func TestRecover_ElsewhereByKit(t *testing.T) {
+	t.Parallel()
 	old, store, src := protected(t)
 	before, log := known(old), audited(old)
 	log = log[:len(log)-1] // that the log was just read has not reached the vault
@@ -165,6 +167,7 @@ func TestRecover_ElsewhereByKit(t *testing.T) {
 
 // TestRecover_WrongKeys has keys that do not open the vault, and no keys.
 func TestRecover_WrongKeys(t *testing.T) {
+	t.Parallel()
 	s, store, _ := protected(t)
 	other := newSite(t)
 	other.realVault("other", "ledgers", smallTree(t))

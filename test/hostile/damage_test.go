@@ -49,14 +49,13 @@ func TestPack_Truncated(t *testing.T) {
 	if p := v.Problems[0]; len(p.Points) != 1 || p.FileCount == 0 || p.Spared != "" {
 		t.Errorf("its points and files are not named: %+v", p)
 	}
-	x = r.want(1, "vault", "verify", "books")
-	said.addAll(r, "verify with a truncated pack", x)
+	said.add(r, "verify with a truncated pack", r.want(1, "vault", "verify", "books"))
 	said.add(r, "quick verify with a truncated pack", r.want(1, "vault", "verify", "books", "--quick"))
 	lost, reason := v.Problems[0].FileCount, v.Problems[0].Reason
 
 	to := filepath.Join(r.dir, "to")
 	x = r.want(1, "restore", "run", "latest", "--to", to)
-	said.addAll(r, "restore with a truncated pack", x)
+	said.add(r, "restore with a truncated pack", x)
 	want, got := list(t, r.src).content(), list(t, to).content()
 	wantPart(t, want, got)
 	if len(want)-len(got) != lost {

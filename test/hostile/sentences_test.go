@@ -25,16 +25,34 @@ var masks = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "ID"},
 	{regexp.MustCompile(`ULID-\d{10}`), "ULID-N"},
+	{regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{3,23}\b`), "PREFIX"},
 	{regexp.MustCompile(`\b[0-9a-f]{2}/DIGEST`), "HH/DIGEST"},
 	{regexp.MustCompile(`-[0-9a-f]{8}\.txt`), "-ID.txt"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z| ?[+-]\d\d:?\d\d)?`), "TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d`), "TIME"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`), "DATE"},
+	{regexp.MustCompile(`\b\d{4}-W\d\d\b`), "WEEK"},
+	{regexp.MustCompile(`(monthly) \d{4}-\d\d\b`), "$1 MONTH"},
+	{regexp.MustCompile(`\b\d+h\d+m\d+s\b`), "DURATION"},
+	{regexp.MustCompile(`\d+(\.\d+)? [KMGT]iB free`), "N free"},
+	{regexp.MustCompile(`\d+(\.\d+)? ([KMGT]i)?B new`), "N new"},
+	{regexp.MustCompile(`(?m)^(Checked +).*$`), "${1}..."},
+	{regexp.MustCompile(`(Kept until +TIME) \(.*\)`), "$1 (TAGS)"},
+	{regexp.MustCompile(`host "[^"]*"`), "host HOST"},
+	{regexp.MustCompile(`write "[^"]*" at \d+`), "write FILE at N"},
+	{regexp.MustCompile(`^\d+ files? (are|is) lost`), "N files are lost"},
+	{regexp.MustCompile(`: \d+ files? (are|is) lost`), ": N files are lost"},
 	{regexp.MustCompile(`\b(process|pid) \d+`), "$1 PID"},
 	{regexp.MustCompile(`\bin \d+\.\d s\b`), "in N s"},
 	{regexp.MustCompile(`\.tmp-[0-9A-Za-z]+`), ".tmp-X"},
 }
 
+// folded is where a table went on in the next line, which depends on the
+// length of paths.
+var folded = regexp.MustCompile(`\n {14}`)
+
 func (r *rig) mask(text string) string {
+	text = folded.ReplaceAllString(text, " ")
 	for _, p := range []struct{ path, name string }{{r.data, "$DATA"}, {r.store, "$STORE"}, {r.src, "$SRC"}, {r.dir, "$DIR"}, {filepath.Dir(r.dir), "$TMP"}} {
 		text = strings.ReplaceAll(text, p.path, p.name)
 	}

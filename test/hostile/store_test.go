@@ -121,14 +121,13 @@ func TestRestore_FullTarget(t *testing.T) {
 	to := filepath.Join(disk, "to")
 	var said sentences
 	x := r.run("restore", "run", "latest", "--to", to)
-	said.addAll(r, "restore onto a full disk", x)
+	said.add(r, "restore onto a full disk", x)
 	if x.code != 1 {
 		t.Errorf("want exit 1\n%s", x)
 	}
 	wantPart(t, list(t, r.src).content(), list(t, to).content())
 	remount(t, disk, 0, "size=16m")
 	x = r.run("restore", "run", "latest", "--to", to)
-	said.addAll(r, "again, with room", x)
 	if x.code != 0 {
 		t.Errorf("want exit 0\n%s", x)
 	}
@@ -158,12 +157,14 @@ func TestStore_ReadOnly(t *testing.T) {
 	before := list(t, r.src)
 	write(t, filepath.Join(r.src, "more"), []byte("more"))
 	remount(t, disk, syscall.MS_RDONLY, "size=32m")
-	r.refuse([]refused{
+	var said sentences
+	r.refuse(&said, []refused{
 		{"backup into a read-only store", 1, []string{"backup", "run", "docs"}},
 		{"source into a read-only store", 1, []string{"source", "create", "more", r.src, "--vault", "books"}},
 		{"vault in a read-only place", 1, []string{"vault", "create", "more", "file://" + filepath.Join(disk, "more")}},
 		{"restore to a read-only place", 1, []string{"restore", "run", "latest", "--to", filepath.Join(disk, "to")}},
-	}, "store_read_only")
+	})
+	said.golden(t, "store_read_only")
 	r.wantWhole()
 	r.must("vault", "show", "books")
 	r.must("point", "show", "latest")
@@ -187,14 +188,16 @@ func TestStore_GoneOrEmpty(t *testing.T) {
 		{"restore from a store that is gone", 1, []string{"restore", "run", "latest", "--to", filepath.Join(r.dir, "to")}},
 		{"doctor with a store that is gone", 1, []string{"doctor"}},
 	}
-	r.refuse(cases, "store_gone")
+	var said sentences
+	r.refuse(&said, cases)
 	if err := os.Mkdir(r.store, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for i := range cases {
 		cases[i].name = strings.Replace(cases[i].name, "gone", "an empty folder", 1)
 	}
-	r.refuse(cases[:3], "store_empty")
+	r.refuse(&said, cases[:3])
+	said.golden(t, "store_gone")
 	remove(t, r.store)
 	if err := os.Rename(away, r.store); err != nil {
 		t.Fatal(err)
@@ -229,12 +232,14 @@ func TestKey_WrongOrMangledOrGone(t *testing.T) {
 	r, other := newRigWithPoint(t), newRig(t)
 	key := r.keyFile()
 	right := read(t, key)
-	cases := func(what string) []refused {
-		return []refused{
-			{"backup with " + what, 1, []string{"backup", "run", "docs"}},
+	var said, same sentences
+	refuse := func(what string) {
+		t.Helper()
+		r.refuse(&said, []refused{{"backup with " + what, 1, []string{"backup", "run", "docs"}}})
+		r.refuse(&same, []refused{
 			{"verify with " + what, 1, []string{"vault", "verify", "books"}},
 			{"restore with " + what, 1, []string{"restore", "run", "latest", "--to", filepath.Join(r.dir, "to")}},
-		}
+		})
 	}
 	replace := func(data []byte) {
 		remove(t, key)
@@ -243,16 +248,17 @@ func TestKey_WrongOrMangledOrGone(t *testing.T) {
 		}
 	}
 	replace(read(t, other.keyFile()))
-	r.refuse(cases("the key of another vault"), "key_wrong")
+	refuse("the key of another vault")
 	replace([]byte(strings.ReplaceAll(string(right), "1", "2")))
-	r.refuse(cases("a mangled key"), "key_mangled")
+	refuse("a mangled key")
 	replace(right[:len(right)/2])
-	r.refuse(cases("half a key"), "key_half")
+	refuse("half a key")
 	replace(nil)
-	r.refuse(cases("an empty key file"), "key_empty")
+	refuse("an empty key file")
 	remove(t, key)
-	r.refuse(cases("no key file"), "key_gone")
+	refuse("no key file")
 	replace(right)
+	said.golden(t, "keys")
 	r.must("backup", "run", "docs")
 	r.wantWhole()
 }
@@ -295,11 +301,13 @@ func TestVault_OfANewerFormat(t *testing.T) {
 	for _, name := range []string{"header", "keys/header"} {
 		forge(t, filepath.Join(r.store, name), "CFV2head")
 	}
-	r.refuse([]refused{
+	var said sentences
+	r.refuse(&said, []refused{
 		{"backup into a vault of a newer format", 1, []string{"backup", "run", "docs"}},
 		{"verify of a vault of a newer format", 1, []string{"vault", "verify", "books"}},
 		{"restore from a vault of a newer format", 1, []string{"restore", "run", "latest", "--to", filepath.Join(r.dir, "to")}},
 		{"recovery of a vault of a newer format", 1, []string{"vault", "recover", "file://" + r.store, "--key-file", r.keyFile()}},
 		{"doctor with a vault of a newer format", 1, []string{"doctor"}},
-	}, "newer_format")
+	})
+	said.golden(t, "newer_format")
 }

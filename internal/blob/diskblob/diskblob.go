@@ -64,6 +64,9 @@ type Driver struct {
 	// fail with it.
 	step func(name string) error
 
+	// faults names the driver's own files that were found wrong.
+	faults []string
+
 	// stripe excludes the goroutines of this process from each other while
 	// they change objects of one group of names. It guards no field.
 	stripe [stripes]sync.Mutex
@@ -91,12 +94,17 @@ func Open(folder string, opts Options) (*Driver, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Driver{
+	d := &Driver{
 		root:    root,
 		now:     opts.Now,
 		step:    func(string) error { return nil },
 		durable: map[string]bool{".": true},
-	}, nil
+	}
+	// Only that the mark is there counts; what is wrong in it is for verification.
+	if text, err := root.ReadFile(markerName); err == nil && string(text) != markerText {
+		d.faults = append(d.faults, markerName)
+	}
+	return d, nil
 }
 
 // Create makes the folder and the store in it, and opens it; a store that is
@@ -121,7 +129,7 @@ func (d *Driver) Close() error { return d.root.Close() }
 
 // Caps tells what the store can do.
 func (d *Driver) Caps() blob.Caps {
-	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: "this process"}
+	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: "this process", Faults: d.faults}
 }
 
 // initialise marks an empty folder as a store.
@@ -137,7 +145,7 @@ func (d *Driver) initialise(folder string) error {
 		return err
 	}
 	if !empty {
-		return errkind.New(errkind.Exists, "create store %s: the folder is not empty and holds no store", folder)
+		return errkind.New(errkind.Exists, "create store %s: the folder is not empty and holds no store; give an empty folder or one that is not there yet", folder)
 	}
 	if err := d.makeFolders(locksFolder); err != nil {
 		return err

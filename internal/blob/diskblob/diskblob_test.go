@@ -372,3 +372,28 @@ func BenchmarkPut32MiB_NewAndLocked(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+func TestOpen_WrongMarkIsAFaultAndNoObstacle(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "store")
+	d, err := Create(folder, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if faults := d.Caps().Faults; len(faults) != 0 {
+		t.Errorf("a fresh store has faults %v", faults)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, markerName), []byte("counterfoil disk stone 1\n"), markerMode); err != nil {
+		t.Fatal(err)
+	}
+	d, err = Open(folder, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if faults := d.Caps().Faults; len(faults) != 1 || faults[0] != markerName {
+		t.Errorf("faults %v, want %s", faults, markerName)
+	}
+}

@@ -279,6 +279,23 @@ func TestZipper_ExpandRefusesLies(t *testing.T) {
 	}
 }
 
+// TestZipper_PagesAreNotTakenForNoise has pages whose first half does not
+// compress and whose second half is free space.
+func TestZipper_PagesAreNotTakenForNoise(t *testing.T) {
+	for _, size := range []int{4 << 10, 8 << 10, 16 << 10} {
+		r := rand.New(rand.NewPCG(2, uint64(size)))
+		plain := make([]byte, 1<<20)
+		for i := range plain {
+			if i%size < size/2 {
+				plain[i] = byte(r.Uint32())
+			}
+		}
+		if out, c := NewZipper().Compress(nil, plain); c != Zstd || len(out) > 600<<10 {
+			t.Errorf("pages of %d bytes: compression %d, %d bytes", size, c, len(out))
+		}
+	}
+}
+
 func TestSecrets_DoNotPrint(t *testing.T) {
 	f := newFixture(t)
 	f.ring.Attachments["audit-log"] = bytes.Repeat([]byte{0xa7}, 32)

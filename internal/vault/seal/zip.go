@@ -65,8 +65,10 @@ func (z *Zipper) Compress(dst, plain []byte) ([]byte, Compression) {
 }
 
 const (
-	samplePart = 4 << 10
-	sampleMin  = 64 << 10
+	// samplePart is a whole page of any common database: its parts differ much
+	// in how they compress, and samples of 2^n bytes apart all hit the same one.
+	samplePart = 16 << 10
+	sampleMin  = 128 << 10
 )
 
 // pays compresses four small pieces spread over a large frame.

