@@ -232,11 +232,11 @@ func TestKey_WrongOrMangledOrGone(t *testing.T) {
 	r, other := newRigWithPoint(t), newRig(t)
 	key := r.keyFile()
 	right := read(t, key)
-	var said, same sentences
+	var said sentences
 	refuse := func(what string) {
 		t.Helper()
-		r.refuse(&said, []refused{{"backup with " + what, 1, []string{"backup", "run", "docs"}}})
-		r.refuse(&same, []refused{
+		r.refuse(&said, []refused{
+			{"backup with " + what, 1, []string{"backup", "run", "docs"}},
 			{"verify with " + what, 1, []string{"vault", "verify", "books"}},
 			{"restore with " + what, 1, []string{"restore", "run", "latest", "--to", filepath.Join(r.dir, "to")}},
 		})
