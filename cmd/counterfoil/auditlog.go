@@ -15,6 +15,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/durable"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/tlog"
@@ -29,12 +30,19 @@ type auditLog struct {
 	outbox  audit.Outbox
 	now     func() time.Time
 
-	mu  sync.Mutex // guards log
+	// copies compares the log with the copies in the vaults.
+	copies func(ctx context.Context, compare func(context.Context, []byte) (int64, error)) ([]custody.LogCopy, error)
+
+	mu  sync.Mutex // guards log, compared and fork
 	log *audit.Log
+	// compared says that the log was found to extend its copies, after which this
+	// process alone cannot fall behind them; fork is why it must not be extended.
+	compared bool
+	fork     error
 }
 
 // secret gives the log's signing key, made at the first use.
-func (a *auditLog) secret(context.Context) ([]byte, error) {
+func (a *auditLog) secret(ctx context.Context) ([]byte, error) {
 	data, err := os.ReadFile(a.keyFile)
 	if err == nil {
 		return []byte(strings.TrimSpace(string(data))), nil
@@ -45,6 +53,9 @@ func (a *auditLog) secret(context.Context) ([]byte, error) {
 	if _, err := os.Stat(filepath.Join(a.dir, "checkpoint")); err == nil {
 		return nil, errkind.New(errkind.NotFound, "the audit log's key %s is gone, so nothing can be recorded: 'vault recover' brings it back from a vault", a.keyFile)
 	}
+	if err := a.unpublished(ctx); err != nil {
+		return nil, err
+	}
 	secret, _, err := tlog.NewKey(a.origin, rand.Reader)
 	if err != nil {
 		return nil, err
@@ -54,7 +65,7 @@ func (a *auditLog) secret(context.Context) ([]byte, error) {
 	}
 	err = durable.WriteFileExclusive(a.keyFile, []byte(secret+"\n"), 0o600)
 	if errkind.Is(err, errkind.Exists) {
-		return a.secret(context.Background()) // another process was first
+		return a.secret(ctx) // another process was first
 	}
 	return []byte(secret), err
 }
@@ -77,6 +88,9 @@ func (a *auditLog) open(ctx context.Context) (*audit.Log, error) {
 	cfg := audit.Config{Dir: a.dir, Origin: key.Verifier.Name(), Key: key, Outbox: a.outbox, Now: a.now}
 	log, err := audit.Open(ctx, cfg)
 	if errkind.Is(err, errkind.NotFound) {
+		if err := a.unpublished(ctx); err != nil {
+			return nil, err
+		}
 		if err := audit.Create(ctx, cfg); err != nil && !errkind.Is(err, errkind.Exists) {
 			return nil, err
 		}
@@ -86,12 +100,50 @@ func (a *auditLog) open(ctx context.Context) (*audit.Log, error) {
 	return log, err
 }
 
+// unpublished refuses to begin a log where a vault holds the copy of one that
+// was here: beginning anew would sign a smaller tree.
+func (a *auditLog) unpublished(ctx context.Context) error {
+	copies, err := a.copies(ctx, func(_ context.Context, raw []byte) (int64, error) {
+		c, err := tlog.ParseCheckpoint(raw)
+		if err == nil && c.Size > 0 {
+			err = errkind.New(errkind.Refused, "it has %d records, and the log here is gone", c.Size)
+		}
+		return c.Size, err
+	})
+	if err != nil {
+		return err
+	}
+	return custody.RolledBack(copies)
+}
+
+// extendable gives the log when it may be extended: not while a vault's copy
+// has records that it lacks. That is looked at once, and at each publication.
+func (a *auditLog) extendable(ctx context.Context) (log *audit.Log, fork, err error) {
+	log, err = a.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.compared {
+		copies, err := a.copies(ctx, log.Extends)
+		if err != nil {
+			return nil, nil, err
+		}
+		a.compared, a.fork = true, custody.RolledBack(copies)
+	}
+	return log, a.fork, nil
+}
+
 // Record puts an event into the log. While the log cannot be written it waits
 // in the outbox, so that backups and restores go on.
 func (a *auditLog) Record(ctx context.Context, e audit.Event) (audit.Event, error) {
-	log, err := a.open(ctx)
-	if err == nil {
+	log, fork, err := a.extendable(ctx)
+	switch {
+	case err == nil && fork == nil:
 		return log.Record(ctx, e)
+	case err == nil:
+		return log.Keep(ctx, e)
 	}
 	e.ID, e.Time = ulid.Make().String(), a.now()
 	body, encodeErr := audit.Encode(e)
@@ -103,7 +155,10 @@ func (a *auditLog) Record(ctx context.Context, e audit.Event) (audit.Event, erro
 
 // RecordStrict fails unless the event stands in the log.
 func (a *auditLog) RecordStrict(ctx context.Context, e audit.Event) (audit.Event, error) {
-	log, err := a.open(ctx)
+	log, fork, err := a.extendable(ctx)
+	if err == nil {
+		err = fork
+	}
 	if err != nil {
 		return e, errkind.Wrap(errkind.Of(err), err, "the audit log cannot be written, so nothing is destroyed or weakened")
 	}
@@ -112,7 +167,13 @@ func (a *auditLog) RecordStrict(ctx context.Context, e audit.Event) (audit.Event
 
 // publish brings a vault's copy of the log up to date.
 func (a *auditLog) publish(ctx context.Context, v *vault.Vault) error {
-	log, err := a.open(ctx)
+	a.mu.Lock()
+	a.compared = false // another process may have changed either since
+	a.mu.Unlock()
+	log, fork, err := a.extendable(ctx)
+	if err == nil {
+		err = fork
+	}
 	if err != nil {
 		return err
 	}

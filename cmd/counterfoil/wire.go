@@ -144,6 +144,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	log := newAuditLog(dataDir, id, index, trusted.Receipt)
 	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret})
 	actor := gate.LocalOwner()
+	log.copies = in.custody.LogCopies
 	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
 	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, HostNow: time.Now,
 		Publish: log.publish, Host: host, Version: programVersion()})
@@ -260,5 +261,5 @@ var _ gate.Recorder = (*auditLog)(nil)
 // so that a recovery can first take up the one in the vault.
 func newAuditLog(dataDir string, id vault.ID, index *catalog.Catalog, now func() time.Time) *auditLog {
 	return &auditLog{dir: filepath.Join(dataDir, "audit"), keyFile: filepath.Join(dataDir, "keys", "audit.key"),
-		origin: "counterfoil/" + hex.EncodeToString(id[:]), outbox: outbox{index}, now: now}
+		origin: custody.LogOrigin(id), outbox: outbox{index}, now: now}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
@@ -52,11 +53,17 @@ func NewProblem(err error) *ProblemDetails {
 	k := errkind.Of(err)
 	return &ProblemDetails{
 		Type:   "https://counterfoil.dev/problems/" + k.String(),
-		Title:  http.StatusText(status(k)),
+		Title:  title(k),
 		Status: status(k),
 		Detail: err.Error(),
 		Kind:   k.String(),
 	}
+}
+
+// title is the kind in words.
+func title(k errkind.Kind) string {
+	words := strings.ReplaceAll(k.String(), "_", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 func status(k errkind.Kind) int {
@@ -75,7 +82,7 @@ func status(k errkind.Kind) int {
 		return http.StatusNotImplemented
 	case errkind.NoSpace, errkind.ReadOnly:
 		return http.StatusInsufficientStorage
-	case errkind.Unavailable:
+	case errkind.Unavailable, errkind.Cancelled:
 		return http.StatusServiceUnavailable
 	case errkind.Incomplete, errkind.Damaged, errkind.Internal:
 		return http.StatusInternalServerError

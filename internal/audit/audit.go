@@ -163,6 +163,10 @@ func (l *Log) RecordStrict(ctx context.Context, e Event) (Event, error) {
 	return e, nil
 }
 
+// Keep puts an event into the outbox and leaves it there: for when the log must
+// not be extended.
+func (l *Log) Keep(ctx context.Context, e Event) (Event, error) { return l.add(ctx, e) }
+
 func (l *Log) add(ctx context.Context, e Event) (Event, error) {
 	e, body, err := l.Prepare(e)
 	if err != nil {
@@ -207,6 +211,33 @@ func (l *Log) Size() int64 { return l.tree.Size() }
 
 // Checkpoint is the signed checkpoint as last seen: what to keep elsewhere.
 func (l *Log) Checkpoint() []byte { return l.tree.Checkpoint() }
+
+// Extends compares the log with a checkpoint of it that is kept elsewhere, and
+// gives the number of records there. It fails with errkind.Refused when the
+// checkpoint knows more records than the log has, or others: the log here is not
+// the one that was published, and must not be extended. A checkpoint that this
+// log's key did not sign proves nothing of it: errkind.WrongKey or Damaged.
+func (l *Log) Extends(ctx context.Context, checkpoint []byte) (int64, error) {
+	c, err := tlog.OpenCheckpoint(checkpoint, l.key.Verifier)
+	if err != nil {
+		return 0, err
+	}
+	if c.Origin != l.origin {
+		return 0, errkind.New(errkind.WrongKey, "checkpoint of log %q, not of %q", c.Origin, l.origin)
+	}
+	// What another process appended and published meanwhile counts.
+	if err := l.tree.Refresh(ctx); err != nil {
+		return c.Size, err
+	}
+	if size := l.tree.Size(); c.Size > size {
+		return c.Size, errkind.New(errkind.Refused, "it has %d records, the log here %d: the log here was rolled back or replaced", c.Size, size)
+	}
+	err = l.tree.CheckPrefix(ctx, c)
+	if errkind.Is(err, errkind.Damaged) {
+		err = errkind.Wrap(errkind.Refused, err, "the log here was replaced")
+	}
+	return c.Size, err
+}
 
 // Public is the public key of the log as text: what an auditor needs to have
 // beforehand.

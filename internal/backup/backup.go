@@ -34,6 +34,10 @@ type Request struct {
 	// Classes are the record classes of the source, by id.
 	Classes map[string]policy.Class
 	Bounds  retention.Bounds
+	// Known is the number of the last point that the catalog knows, 0 for none,
+	// and KnownDigest the digest of its manifest.
+	Known       uint64
+	KnownDigest [32]byte
 	// History are the earlier points of the source, oldest first.
 	History []retention.PastPoint
 	Trigger retention.Trigger

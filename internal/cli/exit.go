@@ -82,6 +82,14 @@ func (s *session) fail(ctx context.Context, err error) int {
 		s.tell(errors.New(text), "")
 		return exitFailed
 	}
+	if errkind.Is(err, errkind.Cancelled) {
+		// Nobody stopped this command, so it was the server's end.
+		text := "the work was stopped before its end, because the server was"
+		if s.kept != "" {
+			text += ": " + s.kept
+		}
+		err = errkind.New(errkind.Cancelled, "%s", text)
+	}
 	s.tell(err, s.hint(err))
 	return exitCode(err)
 }
@@ -146,6 +154,8 @@ func (s *session) hint(err error) string {
 		return "give the key file or the recovery kit that was written when this vault was made"
 	case errkind.NoSpace:
 		return "free some space and run this again; what was stored is found again"
+	case errkind.Cancelled:
+		return "run this again"
 	case errkind.Unavailable:
 		return "try again; counterfoil doctor says what is out of reach"
 	default:

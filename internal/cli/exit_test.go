@@ -19,10 +19,10 @@ func TestExit_EveryKind(t *testing.T) {
 	codes := map[errkind.Kind]int{
 		errkind.Internal: 1, errkind.Invalid: 2, errkind.NotFound: 1, errkind.Exists: 1, errkind.Busy: 1, errkind.Refused: 4, errkind.NeedsApproval: 5,
 		errkind.NotAllowed: 6, errkind.Damaged: 1, errkind.NewerFormat: 1, errkind.WrongKey: 1, errkind.NoSpace: 1, errkind.ReadOnly: 1, errkind.Incomplete: 3,
-		errkind.Unavailable: 1, errkind.Unsupported: 1,
+		errkind.Unavailable: 1, errkind.Unsupported: 1, errkind.Cancelled: 1,
 	}
 	var all strings.Builder
-	for k := errkind.Internal; k <= errkind.Unsupported; k++ {
+	for k := errkind.Internal; k <= errkind.Cancelled; k++ {
 		problem := api.NewProblem(errkind.New(k, "vault books: it is \x1b[31mso\nand so"))
 		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(problem.Status)
@@ -35,7 +35,7 @@ func TestExit_EveryKind(t *testing.T) {
 			t.Errorf("%v: exit %d and %d, want %d", k, human.code, inJSON.code, want)
 		}
 		var p api.ProblemDetails
-		if err := json.Unmarshal([]byte(inJSON.err), &p); err != nil || p.Kind != k.String() || p.Detail != problem.Detail {
+		if err := json.Unmarshal([]byte(inJSON.err), &p); err != nil || p.Kind != k.String() || p.Detail != problem.Detail && k != errkind.Cancelled {
 			t.Errorf("%v: %v in %s", k, err, inJSON.err)
 		}
 		if human.out != "" || inJSON.out != "" || !strings.HasPrefix(human.err, "counterfoil: ") {
@@ -57,6 +57,17 @@ func TestExit_TheServersHintWins(t *testing.T) {
 	})
 	if r := newTerminal(t, h).run("vault", "show", "x"); r.err != "counterfoil: vault x: not there\nhint: look elsewhere\n" {
 		t.Errorf("%s", r.err)
+	}
+}
+
+func TestExit_ServerThatWasStoppedIsNamed(t *testing.T) {
+	h := replaced("POST /api/v1/backups", func(w http.ResponseWriter, _ *http.Request) {
+		p := api.NewProblem(fmt.Errorf("back up %q: %w", "ledgers", context.Canceled))
+		_ = json.NewEncoder(w).Encode(api.Event{Type: api.EventProblem, Problem: p})
+	})
+	want := "counterfoil: the work was stopped before its end, because the server was: " + keptBackup + "\nhint: run this again\n"
+	if r := newTerminal(t, h).run("backup", "run", "ledgers", "-q"); r.code != exitFailed || r.err != want {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -198,6 +198,9 @@ func (c *Custody) Protect(ctx context.Context) ([]string, error) {
 func (c *Custody) Found(ctx context.Context, g access.Grant, vaultID string, report *vault.VerifyReport) error {
 	var damages []catalog.Damage
 	for _, p := range report.Problems {
+		if p.Unlocked {
+			continue // whole, and to be locked again
+		}
 		damages = append(damages, catalog.Damage{VaultID: vaultID, Object: p.Object, Reason: p.Reason, FoundAt: report.Ended})
 	}
 	var err error

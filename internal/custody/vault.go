@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -13,9 +12,9 @@ import (
 	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/errkind"
-	"github.com/counterfoil/counterfoil/internal/keys"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/tlog"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -68,7 +67,8 @@ func (n *NewVault) fill() error {
 }
 
 // CreateVault makes a vault: first its keys, then its store, last its row in
-// the catalog. When it fails, no vault by that name exists.
+// the catalog. When it fails, no vault by that name exists and what was written
+// is taken back, or the error says what is left.
 func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (catalog.Vault, error) {
 	if err := g.Require(access.VaultCreate); err != nil {
 		return catalog.Vault{}, err
@@ -81,57 +81,51 @@ func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (
 	} else if !errkind.Is(err, errkind.NotFound) {
 		return catalog.Vault{}, err
 	}
-	audit, err := c.cfg.AuditKey(ctx)
+	id := vault.NewID()
+	if n.RecoveryKit == "" {
+		n.RecoveryKit = filepath.Join(c.cfg.DataDir, "recovery-kits", n.Name+"-"+idText(id)[:8]+".txt")
+	}
+	if err := c.checkPlaces(ctx, n); err != nil {
+		return catalog.Vault{}, err
+	}
+	log, err := c.logKey(ctx)
 	if err != nil {
 		return catalog.Vault{}, err
 	}
-	bucket, release, err := c.cfg.Stores.Create(ctx, n.URL)
-	if err != nil {
-		return catalog.Vault{}, fmt.Errorf("make the store of vault %q: %w", n.Name, err)
-	}
-	row, v, err := c.create(ctx, g, n, bucket, audit)
-	if err != nil {
-		return catalog.Vault{}, errors.Join(err, release())
+	m := &making{custody: c, id: id, new: n, log: log}
+	if err := m.make(ctx, g); err != nil {
+		return catalog.Vault{}, errors.Join(err, m.undo(context.WithoutCancel(ctx)))
 	}
 	c.mu.Lock()
-	c.opened[row.ID] = &opened{vault: v, release: release}
+	c.opened[m.row.ID] = &opened{vault: m.vault, release: m.release}
 	c.mu.Unlock()
-	return row, nil
+	return m.row, nil
 }
 
-func (c *Custody) create(ctx context.Context, g access.Grant, n NewVault, bucket *blob.Bucket, audit []byte) (catalog.Vault, *vault.Vault, error) {
-	id := vault.NewID()
-	platform, recovery := keys.NewHeld(keys.FileProvider, id), keys.NewHeld(keys.RecoveryProvider, id)
-	kit := n.RecoveryKit
-	if kit == "" {
-		kit = filepath.Join(c.cfg.DataDir, "recovery-kits", n.Name+"-"+idText(id)[:8]+".txt")
-	}
-	if err := c.writeKey(c.keyFile(idText(id)), platform.Line()+"\n"); err != nil {
-		return catalog.Vault{}, nil, fmt.Errorf("write the vault's platform key: %w", err)
-	}
-	undo := func(err error) (catalog.Vault, *vault.Vault, error) {
-		return catalog.Vault{}, nil, errors.Join(err, removeKey(c.keyFile(idText(id))))
-	}
-	options := vault.CreateOptions{ID: id, Name: n.Name, Kind: n.Kind, Attachments: map[string][]byte{AuditKeyName: audit},
-		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}}
-	v, err := vault.Create(ctx, g, bucket, map[string]vault.KEK{"platform key": platform, "recovery kit": recovery}, options)
+// logKey gives the audit log's key, of which every vault keeps the secret and
+// every recovery kit the public part.
+func (c *Custody) logKey(ctx context.Context) (logKey, error) {
+	secret, err := c.cfg.AuditKey(ctx)
 	if err != nil {
-		return undo(err)
+		return logKey{}, err
 	}
-	if err := c.writeKey(kit, kitText(n, v, recovery)); err != nil {
-		return undo(fmt.Errorf("write the recovery kit: %w", err))
-	}
-	if err := c.recordVault(ctx, g, v, n); err != nil {
-		return undo(err)
-	}
-	row, err := vaultRow(v, n, kit)
+	key, err := tlog.ParseSigner(string(secret))
+	return logKey{secret: secret, public: key.Public}, errkind.Wrap(errkind.Damaged, err, "the audit log's key")
+}
+
+type logKey struct {
+	secret []byte
+	public string
+}
+
+// AuditPublic is the public key of the audit log that a vault's keyring holds,
+// empty if it holds none.
+func AuditPublic(v *vault.Vault) string {
+	key, err := tlog.ParseSigner(string(v.Attachment(AuditKeyName)))
 	if err != nil {
-		return undo(err)
+		return ""
 	}
-	if err := c.cfg.Catalog.CreateVault(ctx, g, row); err != nil {
-		return undo(err)
-	}
-	return row, v, c.ensurePolicies(ctx, g, v)
+	return key.Public
 }
 
 func (c *Custody) recordVault(ctx context.Context, g access.Grant, v *vault.Vault, n NewVault) error {
@@ -189,23 +183,3 @@ func Bounds(row catalog.Vault) (retention.Bounds, error) {
 	return retention.Bounds{Min: low, Max: high}, err
 }
 
-func kitText(n NewVault, v *vault.Vault, key *keys.Held) string {
-	h := v.Header()
-	return fmt.Sprintf(`Counterfoil recovery kit
-
-Keep this on paper, away from the server and from the vault's storage.
-Whoever has this and the storage can read everything in the vault.
-
-vault:        %s
-vault id:     %x
-storage:      %s
-made:         %s
-signing key:  %s
-
-%s
-
-To recover on a machine that has nothing but counterfoil:
-
-    counterfoil vault recover %s --key-file THIS-FILE
-`, n.Name, h.Vault, n.URL, h.Created.Time().Format("2006-01-02 15:04:05Z07:00"), v.SigningKeyID(), key.Line(), n.URL)
-}

@@ -15,6 +15,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
 // Status is how a thing was found.
@@ -117,12 +118,45 @@ func (e *examination) log(ctx context.Context) {
 		e.add("audit log", Fail, "keep the folder as it is for investigation; the copy in a vault's log/ may be whole", "%v", err)
 		return
 	}
+	whole := e.copies(ctx, log)
 	lag, err := log.Lag(ctx)
-	if err != nil || lag.Pending > 0 {
-		e.add("audit log", Warn, "free space or mend the disk; waiting events are written by the next command", "%d events wait to be written into the log (%v)", lag.Pending, lag.Err)
-		return
+	switch {
+	case err != nil:
+		e.add("audit log", Fail, "move catalog.db away and run 'vault recover' for each vault", "what waits to be written into the log cannot be read: %v", err)
+	case lag.Err != nil:
+		e.add("audit log", Fail, "free space or mend the disk; waiting events are written by the next command", "%d events wait to be written into the log, which failed: %v", lag.Pending, lag.Err)
+	case lag.Pending > 0:
+		e.add("audit log", Warn, "the next command that changes something writes them", "%d events wait to be written into the log, the first since %s", lag.Pending, lag.Oldest.Local().Format("2006-01-02 15:04:05 -07:00"))
+	case whole:
+		e.add("audit log", OK, "", "%d records, every one under the signed checkpoint", log.Size())
 	}
-	e.add("audit log", OK, "", "%d records, every one under the signed checkpoint", log.Size())
+}
+
+// copies compares the log with the copies in the vaults.
+func (e *examination) copies(ctx context.Context, log *audit.Log) (whole bool) {
+	copies, err := e.in.Custody.LogCopies(ctx, log.Extends)
+	if err != nil {
+		e.add("audit log", Fail, "run 'doctor' again", "the vaults' copies of it cannot be looked at: %v", err)
+		return false
+	}
+	whole = true
+	for _, l := range copies {
+		switch l.State {
+		case custody.CopyAhead:
+			whole = false
+			e.add("audit log", Fail, "keep the folder "+filepath.Join(e.in.DataDir, "audit")+" for investigation: move it away and run 'vault recover "+l.URL+" --key-file FILE', which takes the log up from the vault",
+				"the log here is not the one that was published, and nothing is written into it: %s", l.Words())
+		case custody.CopyUnread:
+			if errkind.Is(l.Err, errkind.NotFound) || errkind.Is(l.Err, errkind.Unavailable) {
+				continue // that its store is out of reach is said of the vault
+			}
+			e.add("audit log", Warn, "run 'vault verify "+l.Vault+"'", "a copy cannot be compared: %s", l.Words())
+		case custody.CopyForeign:
+			e.add("audit log", Warn, "keep the copies in your other vaults; this one is left as it is", "a vault has another log: %s", l.Words())
+		case custody.CopyNone, custody.CopyGood:
+		}
+	}
+	return whole
 }
 
 func (e *examination) clock() {
@@ -181,8 +215,36 @@ func (e *examination) runs(ctx context.Context) {
 		e.add("runs", Fail, "run 'doctor' again; if it persists, 'vault recover' rebuilds the catalog", "%v", err)
 		return
 	}
+	e.interrupted(ctx)
 	for _, r := range runs {
 		e.add("runs", Warn, "none needed if it still works; else the next run marks it as interrupted", "%s of process %d began %s and has not ended", r.Kind, r.PID, r.StartedAt.Local().Format("2006-01-02 15:04"))
+	}
+}
+
+// interrupted tells of each source whose last runs came to no end of their own.
+func (e *examination) interrupted(ctx context.Context) {
+	sources, err := e.in.Catalog.Sources(ctx)
+	for _, s := range sources {
+		var runs []catalog.Run
+		if runs, err = e.in.Catalog.Runs(ctx, catalog.RunFilter{Kind: catalog.RunBackup, SourceID: s.ID, Limit: 100}); err != nil {
+			break
+		}
+		var since []catalog.Run
+		for _, r := range runs {
+			if r.Result == catalog.ResultDone || r.Result == catalog.ResultIncomplete {
+				break
+			}
+			if r.Result == catalog.ResultInterrupted {
+				since = append(since, r)
+			}
+		}
+		if len(since) > 0 {
+			e.add("runs", OK, "", "%d backups of %s were interrupted since its last point, the latest one begun %s; the next finds again what they stored",
+				len(since), s.Name, since[0].StartedAt.Local().Format("2006-01-02 15:04"))
+		}
+	}
+	if err != nil {
+		e.add("runs", Fail, "run 'doctor' again; if it persists, 'vault recover' rebuilds the catalog", "%v", err)
 	}
 }
 

@@ -7,6 +7,7 @@
 package errkind
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -51,13 +52,16 @@ const (
 	Unavailable
 	// Unsupported means that this system, driver or build cannot do it.
 	Unsupported
+	// Cancelled means that whoever asked, or who runs the server, stopped the
+	// work before its end, or that its time ran out.
+	Cancelled
 )
 
 var names = map[Kind]string{
 	Internal: "internal", Invalid: "invalid", NotFound: "not_found", Exists: "exists", Busy: "busy",
 	Refused: "refused", NeedsApproval: "needs_approval", NotAllowed: "not_allowed", Damaged: "damaged",
 	NewerFormat: "newer_format", WrongKey: "wrong_key", NoSpace: "no_space", ReadOnly: "read_only",
-	Incomplete: "incomplete", Unavailable: "unavailable", Unsupported: "unsupported",
+	Incomplete: "incomplete", Unavailable: "unavailable", Unsupported: "unsupported", Cancelled: "cancelled",
 }
 
 // String gives the kind's stable snake_case name, as used in API problem types.
@@ -109,11 +113,16 @@ func Wrap(k Kind, err error, format string, args ...any) error {
 	return &kindError{kind: k, msg: fmt.Sprintf(format, args...), err: err}
 }
 
-// Of gives the outermost kind attached to err, [Internal] if there is none.
+// Of gives the outermost kind attached to err. What has none is [Cancelled]
+// where a context ended, else [Internal]. Whoever wraps an error as Internal
+// does not know what it means, so that kind hides no cancellation.
 func Of(err error) Kind {
 	var e *kindError
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.kind != Internal {
 		return e.kind
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return Cancelled
 	}
 	return Internal
 }

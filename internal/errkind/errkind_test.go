@@ -1,6 +1,7 @@
 package errkind
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,10 +9,10 @@ import (
 	"testing"
 )
 
-// every lists all kinds; Unsupported is the last.
+// every lists all kinds; Cancelled is the last.
 func every() []Kind {
 	var kinds []Kind
-	for k := Internal; k <= Unsupported; k++ {
+	for k := Internal; k <= Cancelled; k++ {
 		kinds = append(kinds, k)
 	}
 	return kinds
@@ -38,7 +39,7 @@ func TestKind_NamesAreCompleteAndDistinct(t *testing.T) {
 }
 
 func TestKind_OutsideTheListIsInternal(t *testing.T) {
-	for _, k := range []Kind{-1, Unsupported + 1} {
+	for _, k := range []Kind{-1, Cancelled + 1} {
 		if got := k.String(); got != "internal" {
 			t.Errorf("Kind(%d) is %q", k, got)
 		}
@@ -63,6 +64,10 @@ func TestOf_OutermostKindCounts(t *testing.T) {
 		"wrapped again":    {Wrap(Damaged, inner, "index"), Damaged},
 		"kind below plain": {fmt.Errorf("verify: %w", Wrap(Damaged, inner, "index")), Damaged},
 		"joined":           {errors.Join(errors.New("x"), inner), NotFound},
+		"cancelled":        {fmt.Errorf("read: %w", context.Canceled), Cancelled},
+		"out of time":      {context.DeadlineExceeded, Cancelled},
+		"cancelled within": {Wrap(Internal, context.Canceled, "work"), Cancelled},
+		"explicit kind":    {Wrap(Unavailable, context.DeadlineExceeded, "store"), Unavailable},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

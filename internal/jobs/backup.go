@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -50,15 +51,11 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 	var out BackedUp
 	run := catalog.Run{Kind: catalog.RunBackup, SourceID: source.ID, VaultID: row.ID}
 	err = r.run(ctx, g, run, func() (catalog.RunResult, error) {
-		request, err := r.request(ctx, b, source, row, v)
-		if err != nil {
-			return "", err
-		}
-		out.Result, err = backup.Run(ctx, g, request)
+		result, err := r.backUp(ctx, g, b, source, row, v, &out)
 		if err != nil {
 			return "", fmt.Errorf("back up %q into vault %q at %s: %w", source.Name, row.Name, row.URL, err)
 		}
-		return r.index(ctx, g, row, &out)
+		return result, nil
 	})
 	if err != nil {
 		return out, err
@@ -68,8 +65,28 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 	return out, nil
 }
 
+// backUp first takes up the points of runs that were interrupted after their
+// point was durable: they count in the retention of the next.
+func (r *Runner) backUp(ctx context.Context, g access.Grant, b Backup, source catalog.Source, row catalog.Vault, v *vault.Vault, out *BackedUp) (catalog.RunResult, error) {
+	found, err := r.cfg.Custody.CatchUp(ctx, g, row, v, source)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range found {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("point %s of an interrupted run is whole and was entered into the catalog", id))
+	}
+	request, err := r.request(ctx, b, source, row, v)
+	if err != nil {
+		return "", err
+	}
+	if out.Result, err = backup.Run(ctx, g, request); err != nil {
+		return "", err
+	}
+	return r.index(ctx, g, row, out)
+}
+
 // index enters a committed point into the catalog. The point is durable by
-// now: a fault here is repaired by 'vault recover' or the next listing.
+// now: a fault here is repaired by the next run or by 'vault recover'.
 func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, out *BackedUp) (catalog.RunResult, error) {
 	ctx = context.WithoutCancel(ctx)
 	var err error
@@ -80,7 +97,7 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 		return "", err
 	}
 	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {
-		return "", fmt.Errorf("the point was made and is whole, but could not be entered into the catalog ('vault recover' does): %w", err)
+		return "", fmt.Errorf("the point was made and is whole, but could not be entered into the catalog; the next run enters it: %w", err)
 	}
 	if err := r.cfg.Keep(ctx, out.Point.Envelope.Received.Time()); err != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the trusted clock's floor could not be kept: %v", err))
@@ -130,11 +147,18 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 			return backup.Request{}, err
 		}
 	}
+	var known uint64
+	var digest [32]byte
+	for _, p := range past {
+		if raw, err := hex.DecodeString(p.ManifestSHA256); err == nil && len(raw) == len(digest) && uint64(p.Number) > known {
+			known, digest = uint64(p.Number), [32]byte(raw)
+		}
+	}
 	trigger := b.Trigger
 	if trigger == "" {
 		trigger = retention.OnDemand
 	}
-	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Trigger: trigger,
+	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Known: known, KnownDigest: digest, Trigger: trigger,
 		Trial: row.Kind == catalog.VaultTrial, Lock: custody.LockMode(row, v.Bucket().Caps()), Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
 		Host: r.cfg.Host, Rehash: b.Rehash, Cut: vault.Cut(b.Block), Progress: b.Progress}, nil
 }

@@ -75,6 +75,9 @@ func (r *Runner) run(ctx context.Context, g access.Grant, row catalog.Run, fn fu
 	row.EndedAt, row.Result = &ended, result
 	if err != nil {
 		row.Result, row.ErrorKind, row.Message = catalog.ResultFailed, errkind.Of(err).String(), err.Error()
+		if errkind.Is(err, errkind.Cancelled) {
+			row.Result = catalog.ResultInterrupted
+		}
 	}
 	// What became of the work must be known even if the caller has gone.
 	if endErr := r.cfg.Catalog.EndRun(context.WithoutCancel(ctx), g, row); endErr != nil {

@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
@@ -34,7 +36,19 @@ func (r *Runner) OpenPoint(ctx context.Context, ref string) (catalog.Point, *vau
 		return row, nil, vault.Point{}, err
 	}
 	p, err := v.ReadPoint(ctx, detail.Object)
+	if errkind.Is(err, errkind.NotFound) {
+		err = errkind.Wrap(errkind.Damaged, err, "point %s is in the catalog and not in the vault's store: it was deleted there, or the store was rolled back", row.ID)
+	}
+	if err == nil && !isPoint(row, p) {
+		err = errkind.New(errkind.Damaged, "the vault's point %d of this source is not the point %s that was made: storage was rolled back or replaced; 'vault verify' tells more", row.Number, row.ID)
+	}
 	return row, v, p, err
+}
+
+// isPoint reports whether a point read from storage is the one the catalog
+// means, by id and by the digest of its manifest.
+func isPoint(row catalog.Point, p vault.Point) bool {
+	return strings.EqualFold(p.Envelope.ID.String(), row.ID) && hex.EncodeToString(p.Digest[:]) == row.ManifestSHA256
 }
 
 // Restore brings a point, or parts of it, back into a folder.

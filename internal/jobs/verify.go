@@ -2,9 +2,12 @@ package jobs
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
@@ -46,13 +49,16 @@ func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode v
 		if err := verifyLog(ctx, v, &out); err != nil {
 			return "", err
 		}
+		if err := r.absent(ctx, row, &out); err != nil {
+			return "", err
+		}
 		if err := r.cfg.Custody.Found(ctx, g, row.ID, out.VerifyReport); err != nil {
 			return "", err
 		}
 		if !out.OK() {
 			return catalog.ResultIncomplete, nil
 		}
-		if err := r.verifiedLevel(ctx, g, row, mode); err != nil {
+		if err := r.verifiedLevel(ctx, g, row, mode, out.Seen); err != nil {
 			out.Warnings = append(out.Warnings, fmt.Sprintf("that the points were verified could not be recorded: %v", err))
 		}
 		return catalog.ResultDone, nil
@@ -63,7 +69,46 @@ func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode v
 	return out, nil
 }
 
-func (r *Runner) verifiedLevel(ctx context.Context, g access.Grant, row catalog.Vault, mode vault.VerifyMode) error {
+// absent names the points that the catalog knows and storage lacks, or has
+// otherwise.
+func (r *Runner) absent(ctx context.Context, row catalog.Vault, out *Verified) error {
+	points, err := r.cfg.Catalog.Points(ctx, catalog.PointFilter{VaultID: row.ID})
+	if err != nil {
+		return err
+	}
+	seen := map[string]string{}
+	for id, digest := range out.Seen {
+		seen[strings.ToUpper(id.String())] = hex.EncodeToString(digest[:])
+	}
+	named := map[string]bool{}
+	for _, p := range out.Problems {
+		named[p.Object] = true
+		for _, id := range p.Points {
+			named[strings.ToUpper(id.String())] = true
+		}
+	}
+	for _, p := range points {
+		d, err := custody.Detail(p)
+		if err != nil {
+			return err
+		}
+		if p.State == catalog.PointPurged || named[p.ID] || named[d.Object] || seen[p.ID] == p.ManifestSHA256 {
+			continue
+		}
+		reason := fmt.Sprintf("point %s of this vault, received %s, is in the catalog and not in the store: it was deleted there, or the store was rolled back", p.ID, p.ReceivedAt.Format(time.RFC3339))
+		if seen[p.ID] != "" {
+			reason = fmt.Sprintf("the store's point %s is not the one that the catalog knows: it was replaced", p.ID)
+		}
+		problem := &vault.VerifyProblem{Object: d.Object, Reason: reason}
+		if id, err := vault.ParsePointID(p.ID); err == nil {
+			problem.Points = []vault.PointID{id}
+		}
+		out.Problems = append(out.Problems, problem)
+	}
+	return nil
+}
+
+func (r *Runner) verifiedLevel(ctx context.Context, g access.Grant, row catalog.Vault, mode vault.VerifyMode, seen map[vault.PointID][32]byte) error {
 	if mode != vault.Full {
 		return nil
 	}
@@ -78,6 +123,11 @@ func (r *Runner) verifiedLevel(ctx context.Context, g access.Grant, row catalog.
 	if err != nil {
 		return err
 	}
+	points = slices.DeleteFunc(points, func(p catalog.Point) bool {
+		id, err := vault.ParsePointID(p.ID)
+		digest, ok := seen[id]
+		return err != nil || !ok || hex.EncodeToString(digest[:]) != p.ManifestSHA256
+	})
 	return r.raiseLevel(ctx, g, v, points, retention.VerifiedLevel, "full verification of the vault")
 }
 

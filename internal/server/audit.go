@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/audit"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/tlog"
 )
@@ -77,19 +80,52 @@ func (s *Server) auditVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	report, err := log.Verify(ctx)
-	out := api.AuditVerification{OK: err == nil, Copies: []string{}}
+	out := auditFound{api.AuditVerification{OK: err == nil, Copies: []string{}}}
 	if err != nil {
 		if !errkind.Is(err, errkind.Damaged) {
 			return err
 		}
 		out.Finding = err.Error()
 	}
+	if err := s.auditCopies(ctx, log, &out); err != nil {
+		return err
+	}
 	out.Size, out.Root, out.Origin = report.Checkpoint.Size, report.Checkpoint.Root.String(), report.Checkpoint.Origin
 	out.Key = log.Public()
-	if lag, err := log.Lag(ctx); err == nil {
-		out.Lag = lag.Pending
+	lag, err := log.Lag(ctx)
+	if err != nil {
+		return err
 	}
-	return writeJSON(w, out)
+	out.Lag = lag.Pending
+	if lag.Err != nil {
+		out.fail(fmt.Sprintf("the log cannot be written: %v", lag.Err))
+	}
+	return writeJSON(w, out.AuditVerification)
+}
+
+// auditCopies compares the log with the copies in the vaults.
+func (s *Server) auditCopies(ctx context.Context, log *audit.Log, out *auditFound) error {
+	copies, err := s.Custody.LogCopies(ctx, log.Extends)
+	if err != nil {
+		return err
+	}
+	for _, l := range copies {
+		out.Copies = append(out.Copies, l.Words())
+	}
+	if err := custody.RolledBack(copies); err != nil {
+		out.fail(err.Error())
+	}
+	return nil
+}
+
+// auditFound gathers what is found; the first finding stands.
+type auditFound struct{ api.AuditVerification }
+
+func (f *auditFound) fail(finding string) {
+	f.OK = false
+	if f.Finding == "" {
+		f.Finding = finding
+	}
 }
 
 func rootOf(log *audit.Log) string {

@@ -68,17 +68,31 @@ func (l *Log) published(ctx context.Context, to Store, s state) (destination, er
 	if err != nil {
 		return destination{}, errkind.Wrap(errkind.Of(err), err, "publish log %s: the other store", l.origin)
 	}
+	if err := l.checkPrefix(ctx, s, c); err != nil {
+		return destination{}, err
+	}
+	return destination{raw, c.Size}, nil
+}
+
+// CheckPrefix requires that what a checkpoint of this log speaks of, kept
+// elsewhere, is a prefix of the log as last seen: errkind.Damaged when it
+// knows more records or others.
+func (l *Log) CheckPrefix(ctx context.Context, c Checkpoint) error {
+	return l.checkPrefix(ctx, l.current(), c)
+}
+
+func (l *Log) checkPrefix(ctx context.Context, s state, c Checkpoint) error {
 	if c.Size > s.edge.size {
-		return destination{}, damaged(checkpointName, -1, "the other store has %d records, this log %d: it was rolled back", c.Size, s.edge.size)
+		return damaged(checkpointName, -1, "the other store has %d records, this log %d: it was rolled back", c.Size, s.edge.size)
 	}
 	root, err := rootAt(ctx, l.store, s, c.Size)
 	if err != nil {
-		return destination{}, err
+		return err
 	}
 	if root != c.Root {
-		return destination{}, damaged(checkpointName, -1, "the first %d records of the other store are not those of this log", c.Size)
+		return damaged(checkpointName, -1, "the first %d records of the other store are not those of this log", c.Size)
 	}
-	return destination{raw, c.Size}, nil
+	return nil
 }
 
 func (l *Log) copyBundle(ctx context.Context, to Store, s state, b tile) error {

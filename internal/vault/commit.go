@@ -35,6 +35,11 @@ type Draft struct {
 	// LockUntil is when the locks of the point and its packs end; it counts
 	// only in a session that locks.
 	LockUntil Stamp
+	// Known is the last point of the source that the catalog knows of, 0 for
+	// none. Where storage lacks it, the new one is numbered after it all the same, so that
+	// the loss shows.
+	Known       uint64
+	KnownDigest [32]byte
 	// Hints are stored beside the point for the next run; may be nil.
 	Hints *Hints
 }
@@ -92,7 +97,7 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		s.Abort()
 		return Point{}, err
 	}
-	if s.opts.Lock != blob.NoLock && d.LockUntil == (Stamp{}) {
+	if s.opts.Lock != blob.NoLock && d.LockUntil.Sec <= 0 {
 		s.Abort()
 		return Point{}, errkind.New(errkind.Invalid, "a session that locks needs to know until when")
 	}
@@ -154,8 +159,12 @@ func (s *Session) neededObjects() []string {
 
 func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error) {
 	v := s.v
-	last, err := v.LastPoint(ctx, d.Source)
-	if err != nil && !errkind.Is(err, errkind.NotFound) {
+	number, previous, err := v.nextNumber(ctx, d)
+	if err != nil {
+		return Point{}, nil, err
+	}
+	head, err := v.lastRecord(ctx)
+	if err != nil {
 		return Point{}, nil, err
 	}
 	d.Body.fit()
@@ -168,12 +177,12 @@ func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error
 		return Point{}, nil, err
 	}
 	e := Envelope{
-		Vault: v.header.Vault, ID: PointID(newULID(d.Received.Time())), Source: d.Source, Number: last.Envelope.Number + 1,
+		Vault: v.header.Vault, ID: PointID(newULID(d.Received.Time())), Source: d.Source, Number: number, Previous: previous,
 		Started: d.Started, Received: d.Received, RetainUntil: d.RetainUntil, Term: d.Term, Root: d.Root, BodyDigest: sha256.Sum256(body),
 		Packs: PackList{Names: s.neededNames()}, Complete: d.Complete, Session: s.id, Trial: d.Trial, Size: d.Size, Entries: d.Entries,
 	}
-	if e.Number > 1 {
-		e.Previous = last.Digest[:]
+	if head.Number > 0 {
+		e.Records, e.RecordsHead = head.Number, head.Digest[:]
 	}
 	clear, err := canon.Marshal(e)
 	if err != nil {
@@ -201,7 +210,39 @@ func (s *Session) neededNames() []byte {
 	return out
 }
 
-// LastPoint gives the newest point of a source, errkind.NotFound if it has none.
+// farNumber is how far a number may lie ahead and still be taken for that of a
+// point which was lost, rather than for something put there to use up numbers.
+const farNumber = 1 << 20
+
+// nextNumber gives the number of a new point and the digest of the one before
+// it. Numbers that are taken, by a damaged point or by what is no point at all, and those
+// that the catalog knows are not given again.
+func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error) {
+	last, err := v.LastPoint(ctx, d.Source)
+	if err != nil && !errkind.Is(err, errkind.NotFound) && !errkind.Is(err, errkind.Damaged) {
+		return 0, nil, err
+	}
+	number, previous := last.Envelope.Number+1, last.Digest[:]
+	if d.Known >= number {
+		number, previous = d.Known+1, d.KnownDigest[:]
+	}
+	refs, err := v.listPoints(ctx, pointPrefix+d.Source.String()+"/")
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, ref := range refs {
+		if ref.Number >= number && ref.Number < number+farNumber {
+			number = ref.Number + 1
+		}
+	}
+	if last.Object == "" && d.Known == 0 {
+		previous = nil // none, or none that can be read
+	}
+	return number, previous, nil
+}
+
+// LastPoint gives the newest point of a source that can be read: errkind.NotFound
+// if it has none, errkind.Damaged if none of those it has can be read.
 func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
 	refs, err := v.listPoints(ctx, pointPrefix+source.String()+"/")
 	if err != nil {
@@ -210,11 +251,17 @@ func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
 	if len(refs) == 0 {
 		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
 	}
-	p, err := v.ReadPoint(ctx, refs[len(refs)-1].Object)
-	if errkind.Is(err, errkind.NotFound) { // it is listed, so its number is taken
-		return Point{}, errkind.Wrap(errkind.Damaged, err, "the last point of source %s has only a damaged intent", source)
+	for i := len(refs) - 1; i >= 0; i-- {
+		p, err := v.ReadPoint(ctx, refs[i].Object)
+		if err == nil {
+			return p, nil
+		}
+		if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+			return Point{}, err
+		}
+		v.warn("point %q cannot be read: %v", refs[i].Object, err)
 	}
-	return p, err
+	return Point{}, errkind.New(errkind.Damaged, "none of the %d points of source %s can be read", len(refs), source)
 }
 
 func (v *Vault) putIntent(ctx context.Context, p Point, object []byte, lock blob.Lock) error {

@@ -158,14 +158,16 @@ func TestCommit_LocksNeverWeakenAndAlwaysSuffice(t *testing.T) {
 
 func TestCommit_LockingNeedsADate(t *testing.T) {
 	f := newFixtureOf(t, blob.Governance)
-	s := f.session(t.Context())
-	d, err := f.draft(t.Context(), s, fewFiles(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.LockUntil = vault.Stamp{}
-	if _, err := s.Commit(t.Context(), grant(access.BackupRun), d); !errkind.Is(err, errkind.Invalid) || len(f.names("points/")) != 0 {
-		t.Errorf("%v", err)
+	for _, none := range []vault.Stamp{{}, vault.StampOf(time.Time{})} {
+		s := f.session(t.Context())
+		d, err := f.draft(t.Context(), s, fewFiles(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.LockUntil = none
+		if _, err := s.Commit(t.Context(), grant(access.BackupRun), d); !errkind.Is(err, errkind.Invalid) || len(f.names("points/")) != 0 {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

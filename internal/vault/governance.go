@@ -179,10 +179,33 @@ func (v *Vault) readRecord(ctx context.Context, name string) (r Record, previous
 	return Record{Number: clear.Number, At: clear.At, Actor: body.Actor, Event: body.Event, Facts: body.Facts, Digest: sha256.Sum256(data)}, clear.Previous, nil
 }
 
+// mayRecord checks the grant against each kind of fact.
+func mayRecord(g access.Grant, facts []Fact) error {
+	allowed := map[string][]access.Action{
+		FactSource: {access.SourceCreate},
+		FactPolicy: {access.PolicyCreate, access.VaultCreate},
+		FactClass:  {access.PolicyCreate},
+		FactVault:  {access.VaultCreate},
+		FactPoint:  {access.VaultVerify, access.RestoreRun},
+	}
+	if err := g.Require(g.Action()); err != nil { // an empty grant
+		return err
+	}
+	if len(facts) == 0 {
+		return errkind.New(errkind.Invalid, "a governance record without facts")
+	}
+	for _, f := range facts {
+		if err := g.Require(allowed[f.Kind]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RecordFacts appends a governance record, durable on return. Two writers
 // cannot both take a number: the later gets errkind.Busy and nothing is lost.
 func (v *Vault) RecordFacts(ctx context.Context, g access.Grant, facts ...Fact) (Record, error) {
-	if err := g.Require(g.Action()); err != nil {
+	if err := mayRecord(g, facts); err != nil {
 		return Record{}, err
 	}
 	if err := v.CheckOwner(ctx); err != nil {

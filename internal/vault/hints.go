@@ -24,6 +24,9 @@ type Hints struct {
 
 const hintSize = 40
 
+// hintsLimit bounds hints that are used; larger ones only cost a full read of the source.
+const hintsLimit = 256 << 20
+
 // Add notes one file by its path relative to the root.
 func (h *Hints) Add(path string, ctime Stamp, inode uint64) {
 	key := hintKey(path)
@@ -104,7 +107,7 @@ func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lo
 // when there are none to use.
 func (v *Vault) ReadHints(ctx context.Context, source SourceID, number uint64) (*Hints, error) {
 	name := hintObject(source, number)
-	object, err := v.bucket.ReadAll(ctx, name, 4<<30)
+	object, err := v.bucket.ReadAll(ctx, name, hintsLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,12 @@ func ParseSourceID(s string) (SourceID, error) {
 	return SourceID(u), nil
 }
 
+// ParsePointID reads an id of 26 characters.
+func ParsePointID(s string) (PointID, error) {
+	id, err := ParseSourceID(s)
+	return PointID(id), err
+}
+
 // Term says how the time a point is kept is bounded.
 type Term string
 
@@ -87,6 +93,10 @@ type Envelope struct {
 	Trial       bool     `cbor:"15,keyasint,omitempty"`
 	Size        int64    `cbor:"16,keyasint"`
 	Entries     int64    `cbor:"17,keyasint"`
+	// Records and RecordsHead are the number and SHA-256 of the last governance
+	// record when the point was made: what comes after it can be checked, what is gone is missed.
+	Records     uint64 `cbor:"18,keyasint,omitempty"`
+	RecordsHead []byte `cbor:"19,keyasint,omitempty"`
 }
 
 // PointProblem is an input that could not be taken.

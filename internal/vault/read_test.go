@@ -23,12 +23,12 @@ func TestReadMany_CancelledIsNotSuccess(t *testing.T) {
 	wants := f.wants(r, points...)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	calls := 0
-	err = r.ReadMany(ctx, wants, func(vault.Want, []byte, error) error { calls++; return nil })
-	if err == nil && calls < len(wants) {
-		t.Errorf("nil with %d of %d served", calls, len(wants))
-	}
 	var got atomic.Int64
+	err = r.ReadMany(ctx, wants, func(vault.Want, []byte, error) error { got.Add(1); return nil })
+	if err == nil && int(got.Load()) < len(wants) {
+		t.Errorf("nil with %d of %d served", got.Load(), len(wants))
+	}
+	got.Store(0)
 	err = r.ReadMany(t.Context(), append(wants, wants...), func(w vault.Want, data []byte, err error) error {
 		if err != nil || vault.Digest(sum(data)) != w.Digest {
 			t.Errorf("%v", err)
@@ -92,15 +92,15 @@ func TestDamage_ReadManyNeverGivesWrongBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants := f.wants(r, points...)
-	calls := 0
+	var calls atomic.Int64
 	err = r.ReadMany(t.Context(), wants, func(w vault.Want, data []byte, err error) error {
-		if calls++; data != nil || !errkind.Is(err, errkind.Damaged) {
+		if calls.Add(1); data != nil || !errkind.Is(err, errkind.Damaged) {
 			t.Errorf("%d bytes, %v", len(data), err)
 		}
 		return nil
 	})
-	if err != nil || calls != len(wants) {
-		t.Errorf("%d calls for %d wants, %v", calls, len(wants), err)
+	if err != nil || int(calls.Load()) != len(wants) {
+		t.Errorf("%d calls for %d wants, %v", calls.Load(), len(wants), err)
 	}
 }
 

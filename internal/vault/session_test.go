@@ -52,19 +52,6 @@ func within(t *testing.T, d time.Duration, fn func()) {
 	}
 }
 
-// endless is a stream of noise that never ends.
-type endless struct{ seed, n uint64 }
-
-func (e *endless) Read(p []byte) (int, error) {
-	for i := range p {
-		if e.n++; i%8 == 0 { // cheap and different
-			e.seed = e.seed*6364136223846793005 + 1442695040888963407
-		}
-		p[i] = byte(e.seed >> (8 * (i % 8)))
-	}
-	return len(p), nil
-}
-
 func TestSession_StoreFullEndsItQuickly(t *testing.T) {
 	f := newFixture(t)
 	if _, err := f.backup(f.open(), fewFiles(1)); err != nil {
@@ -87,7 +74,7 @@ func TestSession_StoreFullEndsItQuickly(t *testing.T) {
 		var g sync.WaitGroup
 		for i := range 3 {
 			g.Go(func() {
-				_, _, err := s.StoreContent(t.Context(), &endless{seed: uint64(i)}, 1<<40, vault.CutAuto)
+				_, _, err := s.StoreContent(t.Context(), chaCha(uint64(i)), 1<<40, vault.CutAuto)
 				if !errkind.Is(err, errkind.NoSpace) {
 					t.Errorf("store: %v", err)
 				}
@@ -148,7 +135,7 @@ func TestSession_CancelEndsItQuickly(t *testing.T) {
 			defer endStore()
 			s := f.session(open)
 			within(t, time.Minute, func() {
-				r := &cancelling{endless{seed: 1}, 20 << 20, func() { cancel(endOpen, endStore) }}
+				r := &cancelling{chaCha(1), 20 << 20, func() { cancel(endOpen, endStore) }}
 				if _, _, err := s.StoreContent(store, r, 1<<40, vault.CutAuto); !errors.Is(err, context.Canceled) {
 					t.Errorf("store: %v", err)
 				}
@@ -166,16 +153,16 @@ func TestSession_CancelEndsItQuickly(t *testing.T) {
 }
 
 type cancelling struct {
-	endless
-	after  int
-	cancel func()
+	io.Reader // without an end
+	after     int
+	cancel    func()
 }
 
 func (c *cancelling) Read(p []byte) (int, error) {
 	if c.after -= len(p); c.after < 0 {
 		c.cancel()
 	}
-	return c.endless.Read(p)
+	return c.Reader.Read(p)
 }
 
 func TestSession_AbortLeavesNothingRunning(t *testing.T) {
@@ -186,7 +173,7 @@ func TestSession_AbortLeavesNothingRunning(t *testing.T) {
 	started := make(chan struct{}, 4)
 	for i := range 4 {
 		g.Go(func() {
-			r := io.MultiReader(&notify{started}, &endless{seed: uint64(i)})
+			r := io.MultiReader(&notify{started}, chaCha(uint64(i)))
 			if _, _, err := s.StoreContent(t.Context(), r, 1<<40, vault.CutAuto); err == nil {
 				t.Error("an endless stream was stored")
 			}

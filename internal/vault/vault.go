@@ -238,24 +238,55 @@ func slotObject(info seal.SlotInfo, twin string) string {
 
 // Open opens a vault with one KEK. It fails with errkind.NotFound for a store
 // that holds no vault, errkind.NewerFormat, or errkind.WrongKey.
+//
+// A header that is damaged shows at once, one that was replaced by another
+// vault's only by its keys or signature; either way its copy is tried.
 func Open(ctx context.Context, b *blob.Bucket, kek KEK, opts Options) (*Vault, error) {
 	opts.fill()
 	v := &Vault{bucket: b, opts: opts}
-	object, header, err := v.readHeader(ctx)
-	if err != nil {
+	err := v.openBy(ctx, headerObject, kek)
+	if err == nil {
+		return v, nil
+	}
+	if !passable(err) {
 		return nil, err
+	}
+	v.warnings = nil
+	twinErr := v.openBy(ctx, headerTwin, kek)
+	switch {
+	case twinErr == nil:
+		v.warn("the object %q cannot be used (%v); its copy %q was read instead", headerObject, err, headerTwin)
+		return v, nil
+	case errkind.Is(err, errkind.NotFound) && errkind.Is(twinErr, errkind.NotFound):
+		return nil, errkind.New(errkind.NotFound, "there is no vault in this store: it has no object %q", headerObject)
+	case errkind.Is(err, errkind.NotFound):
+		return nil, twinErr
+	default:
+		return nil, err
+	}
+}
+
+// passable reports whether the header's copy may do better.
+func passable(err error) bool {
+	return errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.WrongKey)
+}
+
+func (v *Vault) openBy(ctx context.Context, name string, kek KEK) error {
+	object, header, err := v.readHeaderObject(ctx, name)
+	if err != nil {
+		return err
 	}
 	v.header = header
 	if v.ring, err = v.openSlots(ctx, kek); err != nil {
-		return nil, err
+		return err
 	}
 	if err := v.finishOpen(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := object.Verify(canon.Header, v.public); err != nil {
-		return nil, fmt.Errorf("header: %w", err)
+		return errkind.Wrap(errkind.Of(err), err, "object %q", name)
 	}
-	return v, nil
+	return nil
 }
 
 func (v *Vault) finishOpen(ctx context.Context) error {
@@ -271,29 +302,6 @@ func (v *Vault) finishOpen(ctx context.Context) error {
 }
 
 func (v *Vault) public(id canon.KeyID) ed25519.PublicKey { return v.publics[id] }
-
-// ReadHeader reads a store's header without any key.
-func ReadHeader(ctx context.Context, b *blob.Bucket) (Header, error) {
-	v := &Vault{bucket: b}
-	_, h, err := v.readHeader(ctx)
-	return h, err
-}
-
-func (v *Vault) readHeader(ctx context.Context) (canon.SignedObject, Header, error) {
-	object, header, err := v.readHeaderObject(ctx, headerObject)
-	if err == nil || errkind.Is(err, errkind.NewerFormat) {
-		return object, header, err
-	}
-	twin, twinHeader, twinErr := v.readHeaderObject(ctx, headerTwin)
-	if twinErr == nil {
-		v.warn("the object %q cannot be used (%v); its copy %q was read instead", headerObject, err, headerTwin)
-		return twin, twinHeader, nil
-	}
-	if errkind.Is(err, errkind.NotFound) && errkind.Is(twinErr, errkind.NotFound) {
-		return object, header, errkind.New(errkind.NotFound, "there is no vault in this store: it has no object %q", headerObject)
-	}
-	return object, header, err
-}
 
 func (v *Vault) readHeaderObject(ctx context.Context, name string) (canon.SignedObject, Header, error) {
 	var h Header

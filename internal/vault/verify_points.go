@@ -1,0 +1,202 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+)
+
+// pointObjects checks every point and intent, their numbers and chain.
+func (w *verifier) pointObjects(ctx context.Context) error {
+	refs, err := w.v.ListPoints(ctx)
+	if err != nil {
+		return err
+	}
+	present := map[string]bool{}
+	for _, i := range w.infos {
+		if strings.HasPrefix(i.Name, pointPrefix) {
+			present[i.Name] = true
+			if _, _, _, ok := parsePointObject(i.Name); !ok {
+				w.report.Notes = append(w.report.Notes, fmt.Sprintf("object %q is not part of the format", i.Name))
+			}
+		}
+	}
+	next := map[SourceID]uint64{}
+	last := map[SourceID]Point{}
+	for _, ref := range refs {
+		w.gap(ref, next[ref.Source]+1)
+		next[ref.Source] = ref.Number
+		p, err := w.pointObject(ctx, ref, present)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			delete(last, ref.Source)
+			continue
+		}
+		w.checkChain(last[ref.Source], *p)
+		w.checkRecords(*p)
+		w.points = append(w.points, *p)
+		last[ref.Source] = *p
+	}
+	w.report.Points = int64(len(w.points))
+	return nil
+}
+
+// gap names the points that numbering knows and storage lacks. Nothing in this
+// version of the format takes points away.
+func (w *verifier) gap(ref PointRef, want uint64) {
+	for n := want; n < ref.Number && n < want+maxGap; n++ {
+		w.problem(pointObject(ref.Source, n), errkind.New(errkind.Damaged, "the point is not in the store, though later ones of its source are"))
+	}
+	if ref.Number > want+maxGap {
+		w.report.Notes = append(w.report.Notes, fmt.Sprintf("source %s: points %d to %d are not there", ref.Source, want+maxGap, ref.Number-1))
+	}
+}
+
+// maxGap bounds the missing points that are named one by one.
+const maxGap = 1000
+
+// checkRecords compares the governance records with what a point saw of them.
+func (w *verifier) checkRecords(p Point) {
+	n := p.Envelope.Records
+	if n == 0 || n <= uint64(len(w.records)) && bytes.Equal(w.records[n-1].Digest[:], p.Envelope.RecordsHead) {
+		return
+	}
+	w.problem(recordObject(n), errkind.New(errkind.Damaged, "point %d of source %s was made when this record was there: it is missing or was replaced", p.Envelope.Number, p.Envelope.Source)).point(p.Envelope.ID)
+}
+
+func (w *verifier) pointObject(ctx context.Context, ref PointRef, present map[string]bool) (*Point, error) {
+	intent := ref.Object + intentSuffix
+	_, twin, intentErr := w.v.readIntent(ctx, intent)
+	data, err := w.v.bucket.ReadAll(ctx, ref.Object, smallObjectLimit)
+	var p Point
+	if err == nil {
+		p, err = w.v.parsePoint(ctx, ref.Object, data)
+	}
+	if err == nil {
+		if intentErr != nil {
+			if err := w.finding(intent, intentErr); err != nil {
+				return nil, err
+			}
+			w.problem(intent, intentErr).Spared = "the point itself is whole"
+		}
+		return &p, nil
+	}
+	if !present[ref.Object] && intentErr == nil {
+		w.report.Notes = append(w.report.Notes, fmt.Sprintf("the commit of %q was interrupted: the next backup finishes it", ref.Object))
+		if p, err = w.v.parsePoint(ctx, ref.Object, twin); err != nil {
+			return nil, w.finding(intent, err)
+		}
+		return &p, nil
+	}
+	if err := w.finding(ref.Object, err); err != nil {
+		return nil, err
+	}
+	if intentErr == nil {
+		if p, err = w.v.parsePoint(ctx, ref.Object, twin); err == nil {
+			w.problem(ref.Object, err2(err)).Spared = "the intent beside it holds a whole copy"
+			w.problem(ref.Object, err2(err)).point(p.Envelope.ID)
+			return &p, nil
+		}
+	}
+	w.problem(ref.Object, err2(err)).affects(AffectedFile{Object: ref.Object, Path: "/"})
+	return nil, nil
+}
+
+// err2 stands in where a problem already holds its reason.
+func err2(err error) error {
+	if err == nil {
+		return errkind.New(errkind.Damaged, "damaged")
+	}
+	return err
+}
+
+func (w *verifier) checkChain(last, p Point) {
+	switch {
+	case p.Envelope.Number == 1 && len(p.Envelope.Previous) > 0:
+		w.problem(p.Object, errkind.New(errkind.Damaged, "the first point of its source names a previous one")).point(p.Envelope.ID)
+	case last.Object == "" || p.Envelope.Number != last.Envelope.Number+1:
+	case !bytes.Equal(p.Envelope.Previous, last.Digest[:]):
+		w.problem(p.Object, errkind.New(errkind.Damaged, "it does not follow the point before it: one of the two was replaced")).point(p.Envelope.ID)
+	}
+}
+
+// packLists checks that every pack a point needs is there and locked long enough.
+func (w *verifier) packLists(ctx context.Context) error {
+	there := map[string]bool{}
+	for _, i := range w.infos {
+		there[i.Name] = true
+	}
+	needed := map[string]bool{}
+	for _, p := range w.points {
+		objects, err := w.set.objects(p.Envelope)
+		if err != nil {
+			if err := w.finding(p.Object, err); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, o := range objects {
+			needed[o] = true
+			if !there[o] {
+				w.problem(o, errkind.New(errkind.Damaged, "the pack is not in the store")).point(p.Envelope.ID)
+			} else if w.byObject[o] != nil && w.report.Mode == Quick { // a full one finds out by the trees
+				w.byObject[o].point(p.Envelope.ID)
+			}
+		}
+	}
+	for _, i := range w.infos {
+		if strings.HasPrefix(i.Name, packsPrefix) && !needed[i.Name] {
+			w.report.UnreferencedPack++
+		}
+	}
+	return ctx.Err()
+}
+
+// locks checks that what a point needs, and the point itself, is locked long
+// enough. An object that is whole but not locked is a finding of its own kind.
+func (w *verifier) locks(ctx context.Context) error {
+	if len(w.v.bucket.Caps().Modes) == 0 {
+		return ctx.Err()
+	}
+	held := map[string]blob.Lock{}
+	for _, i := range w.infos {
+		held[i.Name] = i.Lock
+	}
+	for _, p := range w.points {
+		if p.Envelope.Trial || p.Envelope.RetainUntil == nil || !p.Envelope.RetainUntil.Time().After(w.report.Started) {
+			continue
+		}
+		objects, err := w.set.objects(p.Envelope)
+		if err != nil {
+			continue // packLists told
+		}
+		for _, o := range append(objects, p.Object, p.Object+intentSuffix) {
+			lock, there := held[o]
+			if known := w.byObject[o]; !there || known != nil && !known.Unlocked || !short(lock, p.Envelope.RetainUntil.Time()) {
+				continue
+			}
+			problem := w.problem(o, lockFinding(lock))
+			problem.Unlocked, problem.Spared = true, "the object is whole, but nothing stops its deletion until a backup that needs it locks it again"
+			problem.point(p.Envelope.ID)
+		}
+	}
+	return ctx.Err()
+}
+
+func short(lock blob.Lock, until time.Time) bool {
+	return lock.Mode == blob.NoLock || lock.Until.Before(until)
+}
+
+func lockFinding(lock blob.Lock) error {
+	if lock.Mode == blob.NoLock {
+		return errkind.New(errkind.Damaged, "it has no lock, and a point that needs it is to be kept")
+	}
+	return errkind.New(errkind.Damaged, "its lock ends %s, before the time until which a point that needs it is kept", lock.Until.UTC().Format(time.RFC3339))
+}
