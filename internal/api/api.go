@@ -34,8 +34,9 @@ type Vault struct {
 	Enforcer       string    `json:"enforcer"`        // who stops deletion, in words
 	SigningKey     string    `json:"signing_key"`
 	Points         int64     `json:"points"`
-	Size           int64     `json:"size"`    // bytes in the store; only in show
-	Objects        int64     `json:"objects"` // only in show
+	Size           *int64    `json:"size,omitempty"`      // bytes in the store; only in show
+	Objects        *int64    `json:"objects,omitempty"`   // only in show
+	AuditKey       string    `json:"audit_key,omitempty"` // public key of the audit log; only in show and create
 	KeyFile        string    `json:"key_file,omitempty"`
 	RecoveryKit    string    `json:"recovery_kit,omitempty"`
 	Warnings       []string  `json:"warnings,omitempty"`
@@ -105,7 +106,8 @@ type DamagedObject struct {
 
 // AffectedFile is a file of a point that cannot be had whole.
 type AffectedFile struct {
-	Point   string `json:"point"`
+	Point   string `json:"point,omitempty"`  // its ID, where that can be read
+	Object  string `json:"object,omitempty"` // else the point's object
 	Path    string `json:"path"`
 	PathRaw []byte `json:"path_raw,omitempty"`
 }
@@ -181,6 +183,8 @@ type Point struct {
 	Complete    bool           `json:"complete"`
 	Fuzzy       int64          `json:"fuzzy"`
 	Problems    int64          `json:"problems"`
+	Excluded    *int64         `json:"excluded,omitempty"` // left out on purpose; not in lists
+	LeftOut     []string       `json:"left_out,omitempty"` // our own folders within the source; not in lists
 	Tags        []string       `json:"tags"`
 	Level       string         `json:"level"`
 	Trial       bool           `json:"trial"`
@@ -306,6 +310,8 @@ type QuickstartResult struct {
 type Removal struct {
 	Removed bool     `json:"removed"` // false: only a preview
 	Paths   []string `json:"paths"`
+	// Kept is what the quickstart made and removal leaves.
+	Kept []string `json:"kept,omitempty"`
 }
 
 // RestoreTest is what the quickstart restored into a scratch folder and compared.

@@ -95,7 +95,7 @@ func (s *session) fail(ctx context.Context, err error) int {
 }
 
 func isCancel(ctx context.Context, err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
+	return errkind.Is(err, errkind.Cancelled) || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
 }
 
 // tell writes one error for a person or, where the output is JSON, a program.

@@ -24,6 +24,8 @@ var update = flag.Bool("update", false, "rewrite the golden files and docs/refer
 // day is the time of everything in the fixtures.
 func day() time.Time { return time.Date(2026, 7, 17, 11, 4, 5, 0, time.UTC) }
 
+func number(n int64) *int64 { return &n }
+
 func at(t time.Time) *time.Time { return &t }
 
 // result is what a command left behind.
@@ -162,7 +164,7 @@ func sendLines[T any](w http.ResponseWriter, list []T) {
 func vault() api.Vault {
 	return api.Vault{
 		ID: "01JZVAULT00000000000000000", Name: "books", URL: "file:///srv/vault", Kind: "unlocked", CreatedAt: day(), MinRetention: "P7D", MaxRetention: "P12Y",
-		SoftDeleteDays: 14, AssuranceLevel: "L1", Enforcer: "this process", SigningKey: "ed25519:9f2c", Points: 2, Size: 3 << 30, Objects: 410,
+		SoftDeleteDays: 14, AssuranceLevel: "L1", Enforcer: "this process", SigningKey: "ed25519:9f2c", Points: 2, Size: number(3 << 30), Objects: number(410), AuditKey: "counterfoil/01JZ+1a2b+AQID",
 		KeyFile: "/data/keys/books.key", RecoveryKit: "/data/books-recovery-kit.txt", Warnings: []string{"the store is on the same disk as the data directory"},
 	}
 }

@@ -91,8 +91,13 @@ func (s *session) vaultFacts(p *sheet, v api.Vault) {
 	p.fact("Retention", "at least %s, at most %s", v.MinRetention, v.MaxRetention)
 	p.fact("Soft delete", "%s", count(int64(v.SoftDeleteDays), "day", "days"))
 	p.fact("Assurance", "%s: %s", v.AssuranceLevel, orDash(v.Enforcer))
-	p.fact("Holds", "%s, %s in %s", count(v.Points, "point", "points"), size(v.Size), count(v.Objects, "object", "objects"))
+	holds := count(v.Points, "point", "points")
+	if v.Size != nil && v.Objects != nil {
+		holds += fmt.Sprintf(", %s in %s", size(*v.Size), count(*v.Objects, "object", "objects"))
+	}
+	p.fact("Holds", "%s", holds)
 	p.exact("Signing key", v.SigningKey)
+	p.exact("Audit key", v.AuditKey)
 	p.exact("Key file", v.KeyFile)
 	p.exact("Recovery kit", v.RecoveryKit)
 	for _, w := range v.Warnings {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -93,7 +94,7 @@ func damageFacts(p *sheet, d api.DamagedObject) {
 	}
 	files := make([]string, 0, len(d.Files))
 	for _, f := range d.Files {
-		files = append(files, fmt.Sprintf("%s  %s", f.Point, shownName(f.Path, f.PathRaw)))
+		files = append(files, fmt.Sprintf("%s  %s", cmp.Or(f.Point, f.Object), shownName(f.Path, f.PathRaw)))
 	}
 	total := max(d.FileCount, int64(len(files)))
 	p.first(fmt.Sprintf("Files that cannot be had whole (%d)", total), files, total)

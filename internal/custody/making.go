@@ -37,7 +37,8 @@ type making struct {
 type place int
 
 const (
-	taken place = iota // something is there, or that is not known
+	untouched place = iota // not looked at yet
+	taken                  // something is there, or that is not known
 	empty
 	absent
 )
@@ -90,16 +91,20 @@ func (m *making) write(path, text string) error {
 
 // undo takes back what was made. What was at the store's place before, or was
 // put there by somebody else at the same time, stays.
-func (m *making) undo(ctx context.Context) error {
-	cleared, err := m.clearStore(ctx)
+func (m *making) undo(ctx context.Context, cause error) error {
+	cleared, err := m.clearStore(ctx, cause)
 	errs := []error{err}
 	if m.release != nil {
 		errs = append(errs, m.release())
 	}
-	if !cleared && m.vault != nil {
+	switch {
+	case cleared:
+	case m.vault != nil:
 		// A vault stands there: its keys must outlive it.
 		return errors.Join(append(errs, errkind.New(errkind.Incomplete,
-			"the unfinished vault in %s stays, with its keys in %q: empty that folder before a vault is made there", m.new.URL, m.written))...)
+			"the unfinished vault in %s stays, and its keys in %q: empty that folder before a vault is made there", m.new.URL, m.written))...)
+	case !errkind.Is(cause, errkind.Exists):
+		errs = append(errs, errkind.New(errkind.Incomplete, "what was written so far stays in %s: empty that folder before a vault is made there", m.new.URL))
 	}
 	for _, path := range m.written {
 		errs = append(errs, removeKey(path))
@@ -109,27 +114,31 @@ func (m *making) undo(ctx context.Context) error {
 
 // clearStore empties the store's folder if it was empty, and removes it if it
 // was not there. It tells whether nothing of ours is left.
-func (m *making) clearStore(ctx context.Context) (bool, error) {
-	if m.bucket == nil {
+func (m *making) clearStore(ctx context.Context, cause error) (bool, error) {
+	folder := m.new.URL.Path
+	switch {
+	case m.before == untouched:
 		return true, nil
+	case m.before == taken || m.vault == nil && (errkind.Is(cause, errkind.Exists) || m.othersVault(ctx)):
+		return m.bucket == nil, nil
+	case m.before == absent:
+		err := os.RemoveAll(folder)
+		return err == nil, errkind.Wrap(errkind.Unavailable, err, "remove the store that was begun at %s", m.new.URL)
 	}
-	if m.before == taken || m.vault == nil && m.othersVault(ctx) {
-		return false, nil
-	}
-	if m.before == absent {
-		err := os.RemoveAll(m.new.URL.Path)
-		return err == nil, errkind.Wrap(errkind.Unavailable, err, "remove the store that was begun at %s; remove it before a vault is made there", m.new.URL)
-	}
-	entries, err := os.ReadDir(m.new.URL.Path)
+	entries, err := os.ReadDir(folder)
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(m.new.URL.Path, e.Name())))
+		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
 	}
-	return err == nil, errkind.Wrap(errkind.Unavailable, err, "empty the store that was begun at %s; empty it before a vault is made there", m.new.URL)
+	return err == nil, errkind.Wrap(errkind.Unavailable, err, "empty the store that was begun at %s", m.new.URL)
 }
 
 // othersVault tells whether the store may hold a vault that somebody else made
 // meanwhile: ours was not finished, so a header there is not ours.
 func (m *making) othersVault(ctx context.Context) bool {
+	if m.bucket == nil {
+		_, err := os.Lstat(filepath.Join(m.new.URL.Path, "header"))
+		return !errors.Is(err, os.ErrNotExist)
+	}
 	_, err := m.bucket.Stat(ctx, "header")
 	return !errkind.Is(err, errkind.NotFound)
 }

@@ -94,7 +94,7 @@ func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (
 	}
 	m := &making{custody: c, id: id, new: n, log: log}
 	if err := m.make(ctx, g); err != nil {
-		return catalog.Vault{}, errors.Join(err, m.undo(context.WithoutCancel(ctx)))
+		return catalog.Vault{}, errors.Join(err, m.undo(context.WithoutCancel(ctx), err))
 	}
 	c.mu.Lock()
 	c.opened[m.row.ID] = &opened{vault: m.vault, release: m.release}

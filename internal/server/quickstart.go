@@ -114,7 +114,7 @@ func (s *Server) summarise(ctx context.Context, out *api.QuickstartResult, row c
 		return err
 	}
 	if err := s.Jobs.PublishLog(ctx, row.ID); err != nil {
-		return err
+		out.Point.Warnings = append(out.Point.Warnings, err.Error())
 	}
 	if log, err := s.Log(ctx); err == nil {
 		out.AuditSize, out.AuditRoot = log.Size(), rootOf(log)
@@ -123,7 +123,7 @@ func (s *Server) summarise(ctx context.Context, out *api.QuickstartResult, row c
 		"counterfoil point list                         what can be restored",
 		"counterfoil restore run latest --to DIR        bring it back",
 		"counterfoil vault create NAME file:///PATH     a real vault, which locks what it keeps",
-		"counterfoil quickstart --remove                take the trial away again")
+		"counterfoil quickstart --remove --yes          take the trial away again")
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (s *Server) quickstartRemove(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	out := api.Removal{Paths: paths}
+	out := api.Removal{Paths: paths, Kept: s.Trial.Kept()}
 	if r.URL.Query().Get("yes") != "true" {
 		return writeJSON(w, out)
 	}

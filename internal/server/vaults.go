@@ -49,7 +49,8 @@ func (s *Server) vault(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out.Objects, out.Size, out.Warnings = int64(objects), size, v.Warnings()
+	held := int64(objects)
+	out.Objects, out.Size, out.Warnings, out.AuditKey = &held, &size, v.Warnings(), custody.AuditPublic(v)
 	return writeJSON(w, out)
 }
 
@@ -97,14 +98,31 @@ func (s *Server) createVault(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Jobs.PublishLog(r.Context(), row.ID); err != nil {
-		return err
-	}
-	out, err := s.vaultOf(r.Context(), row)
+	out, err := s.created(r.Context(), row, url)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, out)
+}
+
+// created is the answer of a vault just made, with what its owner should know.
+func (s *Server) created(ctx context.Context, row catalog.Vault, url blob.URL) (api.Vault, error) {
+	out, err := s.vaultOf(ctx, row)
+	if err != nil {
+		return out, err
+	}
+	if out.Warnings, err = s.Custody.StoreWarnings(ctx, url); err != nil {
+		return out, err
+	}
+	if err := s.Jobs.PublishLog(ctx, row.ID); err != nil {
+		out.Warnings = append(out.Warnings, err.Error())
+	}
+	_, v, err := s.Custody.Vault(ctx, row.ID)
+	if err != nil {
+		return out, err
+	}
+	out.AuditKey = custody.AuditPublic(v)
+	return out, nil
 }
 
 func period(text string) (calendar.Period, error) {
@@ -172,7 +190,10 @@ func verification(name string, f jobs.Verified) api.Verification {
 			d.Points = append(d.Points, strings.ToUpper(id.String()))
 		}
 		for _, a := range p.Files {
-			x := api.AffectedFile{Point: strings.ToUpper(a.Point.String())}
+			x := api.AffectedFile{Object: a.Object}
+			if a.Object == "" {
+				x.Point = strings.ToUpper(a.Point.String())
+			}
 			x.Path, x.PathRaw = api.EncodePath(a.Path)
 			d.Files = append(d.Files, x)
 		}

@@ -108,14 +108,14 @@ func WouldLock(packs int, lock retention.Lock, bounds retention.Bounds) []string
 	return []string{
 		fmt.Sprintf("%d packs and the point itself, until %s", packs, lock.Target.Local().Format("2006-01-02 15:04 -07:00")),
 		fmt.Sprintf("no lock longer than the vault's maximum of %s from now", bounds.Max.Words()),
-		"this is a trial vault: nothing is locked, it is not evidence, and it can be removed with 'quickstart --remove'",
+		"this is a trial vault: nothing is locked, it is not evidence, and it can be removed with 'quickstart --remove --yes'",
 	}
 }
 
 // Sample writes a small set of made-up ledgers and gives its folder, for a
 // quickstart that was given none. It is left alone when it is there.
 func (t *Trial) Sample(now time.Time) (string, error) {
-	dir := filepath.Join(filepath.Dir(t.dataDir), filepath.Base(t.dataDir)+"-sample-ledgers")
+	dir := t.sample()
 	year := now.Year()
 	for month := 1; month <= 12; month++ {
 		var b strings.Builder
@@ -137,6 +137,19 @@ func (t *Trial) Sample(now time.Time) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+func (t *Trial) sample() string {
+	return filepath.Join(filepath.Dir(t.dataDir), filepath.Base(t.dataDir)+"-sample-ledgers")
+}
+
+// Kept lists what the quickstart made outside of the data directory. It may
+// hold somebody's own files by now, so removing the trial leaves it.
+func (t *Trial) Kept() []string {
+	if _, err := os.Lstat(t.sample()); err != nil {
+		return nil
+	}
+	return []string{t.sample()}
 }
 
 // Removal lists what removing the trial takes away.

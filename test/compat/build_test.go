@@ -141,17 +141,23 @@ func (b *builder) later(p vault.Point) error {
 		}
 		out = append(out, f)
 	}
-	if _, err := b.v.RecordFacts(b.ctx, grant(access.SourceCreate), out...); err != nil {
+	if _, err := b.v.RecordFacts(b.ctx, grant(access.VaultVerify), out...); err != nil {
 		return err
 	}
 	raised := retention.Until{Time: time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)}
 	return b.record(vault.FactPoint, retention.Fact{Kind: retention.RetainRaised, At: b.now, By: "controller", Why: "audit", Selector: chosen, Until: raised})
 }
 
+// actionFor is an action whose grant may record facts of the kind.
+func actionFor(kind string) access.Action {
+	return map[string]access.Action{vault.FactSource: access.SourceCreate, vault.FactPolicy: access.PolicyCreate, vault.FactClass: access.PolicyCreate,
+		vault.FactVault: access.VaultCreate, vault.FactPoint: access.VaultVerify}[kind]
+}
+
 func (b *builder) record(kind string, value any) error {
 	f, err := vault.NewFact(kind, value)
 	if err == nil {
-		_, err = b.v.RecordFacts(b.ctx, grant(access.SourceCreate), f)
+		_, err = b.v.RecordFacts(b.ctx, grant(actionFor(kind)), f)
 	}
 	return err
 }

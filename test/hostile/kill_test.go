@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,7 +69,7 @@ func TestKill_EveryEarlierPointStaysWhole(t *testing.T) {
 	began := time.Now()
 	r.must("backup", "run", "docs")
 	usual := time.Since(began)
-	k := &killer{rig: r, random: random, trees: map[string]listing{}, usual: usual}
+	k := &killer{rig: r, random: random, trees: map[string]listing{}, ids: map[string]string{}, usual: usual}
 	k.note(true)
 	for round := range rounds {
 		changeTree(t, random, r.src, round)
@@ -94,12 +95,48 @@ func TestKill_EveryEarlierPointStaysWhole(t *testing.T) {
 	}
 }
 
+// TestKill_DuringTheCommit kills backups when their intent or their point has
+// just appeared in the store: the point counts from then on.
+func TestKill_DuringTheCommit(t *testing.T) {
+	t.Parallel()
+	r := newRigWithPoint(t)
+	k := &killer{rig: r, trees: map[string]listing{}, ids: map[string]string{}}
+	k.note(true)
+	source := filepath.Dir(globs(t, filepath.Join(r.store, "points", "*", "0000000001"))[0])
+	for i, suffix := range []string{".intent", "", ".intent", ""} {
+		write(t, filepath.Join(r.src, "more"), fmt.Appendf(nil, "round %d", i))
+		appears := filepath.Join(source, fmt.Sprintf("%010d%s", len(k.trees)+1, suffix))
+		cmd := r.command("backup", "run", "docs")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r.await(func() bool { _, err := os.Lstat(appears); return err == nil }, cmd)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if !k.note(false) {
+			t.Fatalf("no point of the backup that was killed at %s", appears)
+		}
+		if i > 1 {
+			write(t, filepath.Join(r.src, "more"), fmt.Appendf(nil, "after round %d", i))
+		}
+		r.must("backup", "run", "docs")
+		k.note(true)
+	}
+	r.wantWhole()
+	for number, id := range k.ids {
+		r.wantRestored(id, k.trees[number])
+	}
+	r.must("doctor")
+}
+
 type killer struct {
 	*rig
 	random *rand.Rand
 	usual  time.Duration
-	// trees are the listings of the source at each point that must be there.
+	// trees are the listings of the source at each point of the store, by number;
+	// ids are those of the points that were listed.
 	trees                  map[string]listing
+	ids                    map[string]string
 	killed, durable, ended int
 }
 
@@ -146,44 +183,72 @@ func (k *killer) moment() time.Duration {
 	return from + time.Duration(k.random.Int64N(int64(k.usual*105/100-from)))
 }
 
-// note takes down the points that came to be since the last time, with the
-// tree that they hold, and reports whether there is one. Every point noted
-// before must still be listed, and a backup that succeeded must have its point.
+// note takes down the points that came to be in the store since the last time,
+// with the tree that they hold, and reports whether there is one. Every point listed
+// before must still be listed. When a backup has succeeded there is a new one,
+// and every point of the store is listed, also those of backups that were killed.
 func (k *killer) note(succeeded bool) bool {
 	k.t.Helper()
-	ids := k.points()
 	fresh := 0
-	for _, id := range ids {
-		if k.trees[id] == nil {
-			k.trees[id] = list(k.t, k.src)
+	for _, number := range k.numbers() {
+		if k.trees[number] == nil {
+			k.trees[number] = list(k.t, k.src)
 			fresh++
 		}
 	}
-	for id := range k.trees {
-		if !slices.Contains(ids, id) {
+	var listed []struct {
+		ID     string
+		Number int
+	}
+	k.query(&listed, "point", "list")
+	now := map[string]string{}
+	for _, p := range listed {
+		now[fmt.Sprintf("%010d", p.Number)] = p.ID
+	}
+	for number, id := range k.ids {
+		if now[number] != id {
 			k.t.Errorf("point %s is gone", id)
 		}
 	}
+	k.ids = now
 	if succeeded && fresh == 0 {
 		k.t.Error("a backup that ended with 0 left no point")
 	}
+	for number := range k.trees {
+		if succeeded && now[number] == "" {
+			k.t.Errorf("point %s of the store is not listed", number)
+		}
+	}
 	return fresh > 0
+}
+
+// numbers gives the points of the store by their names there, also those of
+// which only the intent was written.
+func (k *killer) numbers() []string {
+	k.t.Helper()
+	var out []string
+	for _, path := range globs(k.t, filepath.Join(k.store, "points", "*", "[0-9]*")) {
+		out = append(out, strings.TrimSuffix(filepath.Base(path), ".intent"))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // restoreSome restores some of the points at random and compares them with
 // what the source was.
 func (k *killer) restoreSome(n int) {
 	k.t.Helper()
-	ids := make([]string, 0, len(k.trees))
-	for id := range k.trees {
-		ids = append(ids, id)
+	numbers := make([]string, 0, len(k.ids))
+	for number := range k.ids {
+		numbers = append(numbers, number)
 	}
-	slices.Sort(ids)
+	slices.Sort(numbers)
 	for range n {
-		id := ids[k.random.IntN(len(ids))]
+		number := numbers[k.random.IntN(len(numbers))]
+		id := k.ids[number]
 		to := filepath.Join(k.dir, "restored")
 		k.must("restore", "run", id, "--to", to)
-		wantSame(k.t, "restored "+id, k.trees[id], list(k.t, to))
+		wantSame(k.t, "restored "+id, k.trees[number], list(k.t, to))
 		remove(k.t, to)
 	}
 }

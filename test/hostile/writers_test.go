@@ -67,14 +67,14 @@ func (r *rig) stalled() (pid int, release func() result) {
 	}
 }
 
-// await waits until the running program has come to a certain state.
+// await waits until the running program has come to a certain state, asking
+// all the time: another process tells nobody.
 func (r *rig) await(reached func() bool, cmd *exec.Cmd) {
 	r.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !reached(); {
 		if time.Now().After(deadline) || cmd.ProcessState != nil {
 			r.t.Fatal("the program never came that far")
 		}
-		time.Sleep(time.Millisecond) // polls another process, which tells nobody
 	}
 }
 
