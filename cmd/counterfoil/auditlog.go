@@ -31,7 +31,7 @@ type auditLog struct {
 	now     func() time.Time
 
 	// copies compares the log with the copies in the vaults.
-	copies func(ctx context.Context, compare func(context.Context, []byte) (int64, error)) ([]custody.LogCopy, error)
+	copies func(ctx context.Context, here custody.LogHere) ([]custody.LogCopy, error)
 
 	mu  sync.Mutex // guards log, compared and fork
 	log *audit.Log
@@ -103,17 +103,31 @@ func (a *auditLog) open(ctx context.Context) (*audit.Log, error) {
 // unpublished refuses to begin a log where a vault holds the copy of one that
 // was here: beginning anew would sign a smaller tree.
 func (a *auditLog) unpublished(ctx context.Context) error {
-	copies, err := a.copies(ctx, func(_ context.Context, raw []byte) (int64, error) {
-		c, err := tlog.ParseCheckpoint(raw)
-		if err == nil && c.Size > 0 {
-			err = errkind.New(errkind.Refused, "it has %d records, and the log here is gone", c.Size)
-		}
-		return c.Size, err
-	})
+	copies, err := a.copies(ctx, noLog{})
 	if err != nil {
 		return err
 	}
 	return custody.RolledBack(copies)
+}
+
+// noLog is the log of an installation that has none.
+type noLog struct{}
+
+// Extends implements [custody.LogHere]: nothing is extended.
+func (noLog) Extends(_ context.Context, raw []byte) (int64, error) {
+	c, err := tlog.ParseCheckpoint(raw)
+	if err == nil && c.Size > 0 {
+		err = errkind.New(errkind.Refused, "it has %d records, and the log here is gone", c.Size)
+	}
+	return c.Size, err
+}
+
+// Covers implements [custody.LogHere].
+func (noLog) Covers(_ context.Context, size int64) error {
+	if size > 0 {
+		return errkind.New(errkind.Refused, "%d records were written into the log, and it is gone", size)
+	}
+	return nil
 }
 
 // extendable gives the log when it may be extended: not while a vault's copy
@@ -126,7 +140,7 @@ func (a *auditLog) extendable(ctx context.Context) (log *audit.Log, fork, err er
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.compared {
-		copies, err := a.copies(ctx, log.Extends)
+		copies, err := a.copies(ctx, log)
 		if err != nil {
 			return nil, nil, err
 		}

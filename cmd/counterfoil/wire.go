@@ -116,6 +116,9 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	if err != nil {
 		return nil, errkind.Wrap(errkind.Invalid, err, "data directory")
 	}
+	if err := checkAccess(dataDir); err != nil {
+		return nil, err
+	}
 	if existing {
 		if _, err := os.Stat(filepath.Join(dataDir, catalogName)); errors.Is(err, os.ErrNotExist) {
 			return nil, errkind.New(errkind.NotFound, "there is nothing in the data directory %s yet: 'quickstart PATH' or 'vault create' begin, 'vault recover' takes up a vault that exists, --data names another directory", dataDir)
@@ -155,6 +158,19 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 		Receipt: trusted.Receipt, Log: log.open, LogDir: log.dir, LogKey: log.keyFile, Behind: trusted.Behind, Purge: in.purge,
 	}).Handler()
 	return in, nil
+}
+
+// checkAccess refuses the data directory of another user before anything in it
+// fails with less to say. One that is not there yet is no concern here.
+func checkAccess(dataDir string) error {
+	dir, err := os.Open(dataDir)
+	if errors.Is(err, os.ErrPermission) {
+		return errkind.New(errkind.NotAllowed, "the data directory %s belongs to another user: run this as that user, or name a directory of your own with --data or COUNTERFOIL_DATA", dataDir)
+	}
+	if err != nil {
+		return nil //nolint:nilerr // what follows says what it cannot use
+	}
+	return dir.Close()
 }
 
 // Close ends the use of the data directory.

@@ -239,6 +239,20 @@ func (l *Log) Extends(ctx context.Context, checkpoint []byte) (int64, error) {
 	return c.Size, err
 }
 
+// Covers requires that the log has at least size records, because so many are
+// known to have been in it: errkind.Refused otherwise.
+func (l *Log) Covers(ctx context.Context, size int64) error {
+	if l.tree.Size() < size {
+		if err := l.tree.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if n := l.tree.Size(); n < size {
+		return errkind.New(errkind.Refused, "%d records were written into the log, the log here has %d: it was rolled back or replaced", size, n)
+	}
+	return nil
+}
+
 // Public is the public key of the log as text: what an auditor needs to have
 // beforehand.
 func (l *Log) Public() string { return l.key.Public }

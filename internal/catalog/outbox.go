@@ -76,6 +76,31 @@ func scanText(r row) (string, error) {
 	return s, err
 }
 
+// LogSize is how many records the log must have, by what was marked as
+// integrated.
+func (r reads) LogSize(ctx context.Context) (int64, error) {
+	return one(ctx, r, "the outbox cannot be counted", scanInt, "SELECT coalesce(max(log_index) + 1, 0) FROM outbox")
+}
+
+func scanInt(r row) (int64, error) {
+	var n int64
+	err := r.Scan(&n)
+	return n, err
+}
+
+// ForgetEvents drops the marks of events that stood in the log from index size
+// on, for when that part of it is lost and a copy without it was taken up. It
+// gives how many there were; their bodies are gone with the log.
+func (c *Catalog) ForgetEvents(ctx context.Context, size int64) (int64, error) {
+	var n int64
+	err := c.change(ctx, func(tx *Tx) error {
+		var err error
+		n, err = tx.exec(ctx, "forget events that the log lost", "DELETE FROM outbox WHERE log_index >= ?", size)
+		return err
+	})
+	return n, err
+}
+
 // MarkIntegrated records that the log holds the events durably, the first at
 // firstIndex and each following one behind it, and drops their bodies. Marking
 // them again alike changes nothing. An event that is not in the outbox, stands

@@ -80,8 +80,19 @@ func (s *session) pointSummary(p *sheet, v api.Point) {
 	p.fact("Received", "%s", s.when(v.ReceivedAt))
 	p.fact("Size", "%s in %s; %s new in the vault", size(v.Size), count(v.Files, "file", "files"), size(v.Stored))
 	p.fact("Kept until", "%s", s.keptUntil(v))
+	leftOut(p, v)
 	for _, w := range v.Warnings {
 		p.fact("Warning", "%s", w)
+	}
+}
+
+// leftOut says what of the source is not in a point on purpose.
+func leftOut(p *sheet, v api.Point) {
+	if v.Excluded != nil && *v.Excluded > 0 {
+		p.fact("Excluded", "%s left out on purpose", count(*v.Excluded, "entry", "entries"))
+	}
+	for _, own := range v.LeftOut {
+		p.fact("Left out", "%s (counterfoil's own data)", shownName(own, nil))
 	}
 }
 

@@ -138,7 +138,7 @@ func fake() *http.ServeMux {
 	})
 	work("quickstart", quickstart())
 	mux.HandleFunc("POST "+root+"quickstart/remove", func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(api.Removal{Removed: r.URL.Query().Get("yes") == "true", Paths: []string{"/data", "/data-trial\nvault"}})
+		_ = json.NewEncoder(w).Encode(api.Removal{Removed: r.URL.Query().Get("yes") == "true", Paths: []string{"/data", "/data-trial\nvault"}, Kept: []string{"/data-sample-ledgers"}})
 	})
 	return mux
 }
@@ -205,6 +205,7 @@ func detailedPoint() api.Point {
 		{Kind: "minimum", Period: "P7D", Until: at(day().AddDate(0, 0, 7)), Sentence: "vault minimum: 7 days"},
 	}
 	p.FuzzyList = []string{"busy.log"}
+	p.Excluded, p.LeftOut = number(3), []string{"/srv/ledgers/.vault"}
 	p.PolicyName, p.PolicyVer, p.Previous, p.Packs, p.LockUntil = "sox", 1, strings.Repeat("ab", 32), 40, at(day().AddDate(10, 1, 0))
 	p.Warnings = []string{"the only point of this day is incomplete"}
 	return p

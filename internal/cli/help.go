@@ -64,6 +64,7 @@ func helpText(cmd *cobra.Command) string {
 		for line := range strings.Lines(exits) {
 			b.WriteString("  " + strings.TrimSuffix(line, "\n") + "\n")
 		}
+		b.WriteString("  6  not allowed: the data directory is another user's, or the vault is another\n     server's by now\n")
 	}
 	return b.String()
 }

@@ -27,7 +27,8 @@ func newQuickstart(s *session) *cobra.Command {
 			"why, and what would be locked. Nothing is locked, all of it can be removed.\n" +
 			"Run again, it makes the next, incremental point.",
 		example: "counterfoil quickstart ~/ledgers",
-		exits:   []string{"3  the point was made, but some inputs could not be read"},
+		exits: []string{"3  the point was made, but some inputs could not be read",
+			"4  with --remove: the vault is no trial, so it is not removed"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args) })
 	cmd.Flags().BoolVar(&o.remove, "remove", false, "show what removing the trial would take away; with --yes, remove it")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "with --remove: really remove it")
@@ -106,6 +107,7 @@ func (s *session) quickstartSheet(v api.QuickstartResult) *sheet {
 	}
 	p.fact("State", "%s; %s", pointState(v.Point), which)
 	p.fact("Size", "%s in %s; %s new in the vault", size(v.Point.Size), count(v.Point.Files, "file", "files"), size(v.Point.Stored))
+	leftOut(p, v.Point)
 	p.fact("Verified", "%s", verifiedWords(v.Verification))
 	p.fact("Restored", "%s", restoredWords(v.Restore))
 	p.fact("Kept until", "%s", s.keptUntil(v.Point))
@@ -164,6 +166,9 @@ func (o quickstartOptions) runRemove(ctx context.Context, s *session) error {
 			paths = append(paths, shownName(path, nil))
 		}
 		p.first(heading, paths, 0)
+		for _, path := range v.Kept {
+			p.fact("Stays", "%s (the sample; remove it yourself)", shownName(path, nil))
+		}
 		s.printSheet(p)
 	})
 	if err == nil && !v.Removed {

@@ -24,7 +24,7 @@ func newRestoreRun(s *session) *cobra.Command {
 			"whole is left out and named; never are wrong bytes restored. What is already\n" +
 			"there is kept unless --overwrite says otherwise.",
 		example: "counterfoil restore run latest:ledgers --to /tmp/ledgers --path 2026 --verify",
-		exits:   []string{"3  restored, but something is not as it was (an owner that cannot be set)"},
+		exits:   []string{"3  restored, but something is not as it was: what was there already and\n     differs was kept, or an owner could not be set"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	flags := cmd.Flags()
 	flags.StringVar(&o.to, "to", "", "folder `DIR` to restore into; made if it is not there (required)")
@@ -73,7 +73,11 @@ func (o restoreRunOptions) run(ctx context.Context, s *session, point string) er
 
 func (s *session) restoredSheet(v api.Restored) *sheet {
 	p := s.newSheet()
-	p.fact("Restored", "%s, %s, in %s", count(v.Files, "file", "files"), size(v.Bytes), seconds(v.Seconds))
+	if v.Files == 0 && v.Bytes == 0 && v.Skipped > 0 && len(v.Problems) == 0 && v.Damaged == 0 {
+		p.fact("Restored", "nothing: every file was there already, in %s", seconds(v.Seconds))
+	} else {
+		p.fact("Restored", "%s, %s, in %s", count(v.Files, "file", "files"), size(v.Bytes), seconds(v.Seconds))
+	}
 	p.exact("Point", v.Point)
 	p.exact("To", shownName(v.To, nil))
 	p.fact("Entries", "%d", v.Entries)

@@ -141,6 +141,8 @@ func takes(names []string) cobra.PositionalArgs {
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
+		case len(args) < least && len(args) > 0:
+			return usagef("%s needs %s; only %q was given", commandName(cmd), strings.Join(names[:least], " "), strings.Join(args, " ")).see(cmd)
 		case len(args) < least:
 			return usagef("%s needs %s", commandName(cmd), strings.Join(names[len(args):least], " ")).see(cmd)
 		case most >= 0 && len(args) > most:

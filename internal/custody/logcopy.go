@@ -33,6 +33,7 @@ const (
 
 // LogCopy is a vault's copy of the audit log.
 type LogCopy struct {
+	// Vault and URL are empty for what the catalog knows.
 	Vault, URL string
 	State      CopyState
 	// Size is the number of records that it has, where that is known.
@@ -44,6 +45,9 @@ type LogCopy struct {
 // Words says how far a copy is, in one line.
 func (l LogCopy) Words() string {
 	at := fmt.Sprintf("vault %s (%s): ", l.Vault, l.URL)
+	if l.Vault == "" {
+		at = "catalog: "
+	}
 	switch l.State {
 	case CopyNone:
 		return at + "no copy yet"
@@ -55,27 +59,44 @@ func (l LogCopy) Words() string {
 	return at + string(l.State)
 }
 
+// LogHere is the audit log of this installation. Extends gives the size of a
+// checkpoint; it fails with errkind.Refused when the log does not extend it,
+// with errkind.WrongKey when the log's key did not sign it. Covers fails with
+// errkind.Refused when the log has fewer records.
+type LogHere interface {
+	Extends(ctx context.Context, checkpoint []byte) (int64, error)
+	Covers(ctx context.Context, size int64) error
+}
+
 // LogCopies compares the audit log with the copies in the vaults of the
-// catalog, of which it reads only the checkpoints. Compare gives the size of a
-// checkpoint; it fails with errkind.Refused when the log here does not extend it, with
-// errkind.WrongKey when the log's key did not sign it.
-func (c *Custody) LogCopies(ctx context.Context, compare func(ctx context.Context, checkpoint []byte) (int64, error)) ([]LogCopy, error) {
+// catalog, of which it reads only the checkpoints, and with what the catalog
+// knows to be in it; the catalog is listed only when it knows more.
+func (c *Custody) LogCopies(ctx context.Context, here LogHere) ([]LogCopy, error) {
 	rows, err := c.cfg.Catalog.Vaults(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]LogCopy, 0, len(rows))
+	known, err := c.cfg.Catalog.LogSize(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]LogCopy, 0, len(rows)+1)
 	for _, row := range rows {
-		l := c.logCopy(ctx, row, compare)
+		l := c.logCopy(ctx, row, here)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		out = append(out, l)
 	}
+	if err := here.Covers(ctx, known); errkind.Is(err, errkind.Refused) {
+		out = append(out, LogCopy{State: CopyAhead, Size: known, Err: err})
+	} else if err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 
-func (c *Custody) logCopy(ctx context.Context, row catalog.Vault, compare func(context.Context, []byte) (int64, error)) LogCopy {
+func (c *Custody) logCopy(ctx context.Context, row catalog.Vault, here LogHere) LogCopy {
 	out := LogCopy{Vault: row.Name, URL: row.URL, State: CopyUnread}
 	raw, err := c.readCheckpoint(ctx, row)
 	if errors.Is(err, errNoCopy) {
@@ -83,7 +104,7 @@ func (c *Custody) logCopy(ctx context.Context, row catalog.Vault, compare func(c
 		return out
 	}
 	if err == nil {
-		out.Size, err = compare(ctx, raw)
+		out.Size, err = here.Extends(ctx, raw)
 	}
 	out.Err = err
 	switch {
@@ -166,9 +187,17 @@ func LogOrigin(server vault.ID) string { return "counterfoil/" + idText(server) 
 func RolledBack(copies []LogCopy) error {
 	for _, l := range copies {
 		if l.State == CopyAhead {
-			return errkind.New(errkind.Damaged, "the audit log is not the one that was published: the copy in %s; "+
-				"keep the folder audit for investigation, then move it away and run 'vault recover %s --key-file FILE', which takes the log up from the vault", l.Words(), l.URL)
+			return errkind.New(errkind.Damaged, "the audit log is not the one that was written: %s; %s", l.Words(), l.WayOut())
 		}
 	}
 	return nil
+}
+
+// WayOut says what to do about a log that this copy is ahead of.
+func (l LogCopy) WayOut() string {
+	const keep = "keep the folder audit for investigation and move it away, then "
+	if l.Vault == "" {
+		return keep + "run 'vault recover URL --key-file FILE', which takes the log up from a vault; where none has a copy, move catalog.db away first, which begins a new log"
+	}
+	return keep + "run 'vault recover " + l.URL + " --key-file FILE', which takes the log up from the vault"
 }

@@ -122,6 +122,9 @@ func (m *making) clearStore(ctx context.Context, cause error) (bool, error) {
 	case m.before == taken || m.vault == nil && (errkind.Is(cause, errkind.Exists) || m.othersVault(ctx)):
 		return m.bucket == nil, nil
 	case m.before == absent:
+		if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) {
+			return true, nil // on a read-only file system, removing even nothing fails
+		}
 		err := os.RemoveAll(folder)
 		return err == nil, errkind.Wrap(errkind.Unavailable, err, "remove the store that was begun at %s", m.new.URL)
 	}

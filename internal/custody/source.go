@@ -129,6 +129,27 @@ func Inside(path string, folders []string) (string, bool) {
 	return "", false
 }
 
+// LeftOut lists the folders of this installation that lie within paths, and
+// are therefore left out of a backup of them.
+func (c *Custody) LeftOut(ctx context.Context, paths [][]byte) ([]string, error) {
+	protected, err := c.Protect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var roots, out []string
+	for _, p := range paths {
+		roots = append(roots, string(p))
+	}
+	for _, own := range protected {
+		_, within := Inside(own, roots)
+		_, known := Inside(own, out)
+		if _, err := os.Lstat(own); err == nil && within && !known {
+			out = append(out, own)
+		}
+	}
+	return out, nil
+}
+
 // resolve follows the symbolic links of a path as far as it exists.
 func resolve(path string) string {
 	rest := ""

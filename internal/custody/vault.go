@@ -182,4 +182,3 @@ func Bounds(row catalog.Vault) (retention.Bounds, error) {
 	high, err := calendar.ParsePeriod(row.MaxRetention)
 	return retention.Bounds{Min: low, Max: high}, err
 }
-

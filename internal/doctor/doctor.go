@@ -125,6 +125,8 @@ func (e *examination) log(ctx context.Context) {
 		e.add("audit log", Fail, "move catalog.db away and run 'vault recover' for each vault", "what waits to be written into the log cannot be read: %v", err)
 	case lag.Err != nil:
 		e.add("audit log", Fail, "free space or mend the disk; waiting events are written by the next command", "%d events wait to be written into the log, which failed: %v", lag.Pending, lag.Err)
+	case lag.Pending > 0 && !whole:
+		e.add("audit log", Warn, "mend the log; they are kept until then", "%d events wait to be written into the log", lag.Pending)
 	case lag.Pending > 0:
 		e.add("audit log", Warn, "the next command that changes something writes them", "%d events wait to be written into the log, the first since %s", lag.Pending, lag.Oldest.Local().Format("2006-01-02 15:04:05 -07:00"))
 	case whole:
@@ -134,7 +136,7 @@ func (e *examination) log(ctx context.Context) {
 
 // copies compares the log with the copies in the vaults.
 func (e *examination) copies(ctx context.Context, log *audit.Log) (whole bool) {
-	copies, err := e.in.Custody.LogCopies(ctx, log.Extends)
+	copies, err := e.in.Custody.LogCopies(ctx, log)
 	if err != nil {
 		e.add("audit log", Fail, "run 'doctor' again", "the vaults' copies of it cannot be looked at: %v", err)
 		return false
@@ -143,9 +145,11 @@ func (e *examination) copies(ctx context.Context, log *audit.Log) (whole bool) {
 	for _, l := range copies {
 		switch l.State {
 		case custody.CopyAhead:
+			if !whole {
+				continue // one such copy says it
+			}
 			whole = false
-			e.add("audit log", Fail, "keep the folder "+filepath.Join(e.in.DataDir, "audit")+" for investigation: move it away and run 'vault recover "+l.URL+" --key-file FILE', which takes the log up from the vault",
-				"the log here is not the one that was published, and nothing is written into it: %s", l.Words())
+			e.add("audit log", Fail, l.WayOut(), "the log here is not the one that was written, and nothing is written into it: %s", l.Words())
 		case custody.CopyUnread:
 			if errkind.Is(l.Err, errkind.NotFound) || errkind.Is(l.Err, errkind.Unavailable) {
 				continue // that its store is out of reach is said of the vault

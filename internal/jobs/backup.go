@@ -31,6 +31,8 @@ type BackedUp struct {
 	backup.Result
 	Row      catalog.Point
 	Warnings []string
+	// LeftOut are our own folders within the source, which are never backed up.
+	LeftOut []string
 }
 
 // Backup takes a point of a source.
@@ -58,6 +60,9 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 		return result, nil
 	})
 	if err != nil {
+		return out, err
+	}
+	if out.LeftOut, err = r.cfg.Custody.LeftOut(ctx, source.Paths); err != nil {
 		return out, err
 	}
 	out.Warnings = append(out.Warnings, v.Warnings()...)

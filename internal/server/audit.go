@@ -105,7 +105,7 @@ func (s *Server) auditVerify(w http.ResponseWriter, r *http.Request) error {
 
 // auditCopies compares the log with the copies in the vaults.
 func (s *Server) auditCopies(ctx context.Context, log *audit.Log, out *auditFound) error {
-	copies, err := s.Custody.LogCopies(ctx, log.Extends)
+	copies, err := s.Custody.LogCopies(ctx, log)
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,9 @@ func (s *Server) point(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	addBody(&out, p)
+	if out.LeftOut, err = s.Custody.LeftOut(ctx, p.Body.Source.Paths); err != nil {
+		return err
+	}
 	return writeJSON(w, out)
 }
 
@@ -142,6 +145,8 @@ func addBody(out *api.Point, p vault.Point) {
 	out.Packs = len(p.Envelope.Packs.Names) / 32
 	out.Previous = fmt.Sprintf("%x", p.Envelope.Previous)
 	out.Warnings = p.Body.Warnings
+	excluded := p.Body.Excluded
+	out.Excluded = &excluded
 	for _, x := range p.Body.Problems {
 		problem := api.InputProblem{Op: x.Op, Message: x.Message}
 		problem.Path, problem.PathRaw = api.EncodePath(string(x.Path))

@@ -101,7 +101,7 @@ func (s *Server) summarise(ctx context.Context, out *api.QuickstartResult, row c
 	warnings := out.Point.Warnings
 	out.Point, out.Explanation = explained.Point, explained.Lines
 	addBody(&out.Point, done.Point)
-	out.Point.Warnings = warnings
+	out.Point.Warnings, out.Point.LeftOut = warnings, done.LeftOut
 	bounds, err := custody.Bounds(row)
 	if err != nil {
 		return err

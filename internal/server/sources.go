@@ -150,6 +150,6 @@ func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, 
 		return out, done, err
 	}
 	addBody(&out, done.Point)
-	out.Warnings = done.Warnings
+	out.Warnings, out.LeftOut = done.Warnings, done.LeftOut
 	return out, done, nil
 }

@@ -218,11 +218,12 @@ func (s *Server) recoverVault(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) recover(ctx context.Context, st *stream, in api.Recover, url blob.URL) (api.Recovered, error) {
 	st.progress(api.Progress{Step: "recover"})
-	if _, err := s.Custody.AdoptLog(ctx, url, in.KeyFile, s.LogDir, s.LogKey); err != nil {
+	lost, err := s.adoptLog(ctx, url, in.KeyFile)
+	if err != nil {
 		return api.Recovered{}, err
 	}
 	var found custody.Recovered
-	err := s.do(ctx, s.request(access.VaultRecover, access.Target{}, "vault at "+in.URL, in), func(ctx context.Context, g access.Grant) error {
+	err = s.do(ctx, s.request(access.VaultRecover, access.Target{}, "vault at "+in.URL, in), func(ctx context.Context, g access.Grant) error {
 		var err error
 		found, err = s.Jobs.Recover(ctx, g, url, in.KeyFile)
 		return err
@@ -234,10 +235,28 @@ func (s *Server) recover(ctx context.Context, st *stream, in api.Recover, url bl
 		st.note(err.Error())
 	}
 	out := api.Recovered{Sources: found.Sources, Points: found.Points, Policies: found.Policies, Packs: found.Packs,
-		Missing: append([]string{}, found.Missing...), Warnings: append([]string{}, found.Warnings...)}
+		Missing: append(lost, found.Missing...), Warnings: append([]string{}, found.Warnings...)}
 	if log, err := s.Log(ctx); err == nil {
 		out.Events = log.Size()
 	}
 	out.Vault, err = s.vaultOf(ctx, found.Vault)
 	return out, err
+}
+
+// adoptLog takes up the log of a vault where there is none here, and says which
+// of the records known here that copy lacks.
+func (s *Server) adoptLog(ctx context.Context, url blob.URL, keyFile string) ([]string, error) {
+	adopted, err := s.Custody.AdoptLog(ctx, url, keyFile, s.LogDir, s.LogKey)
+	if err != nil || !adopted {
+		return []string{}, err
+	}
+	log, err := s.Log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := s.Catalog.ForgetEvents(ctx, log.Size())
+	if err != nil || lost == 0 {
+		return []string{}, err
+	}
+	return []string{fmt.Sprintf("of the %d records of the audit log that was here the vault's copy lacks the last %d", log.Size()+lost, lost)}, nil
 }

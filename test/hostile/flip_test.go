@@ -15,6 +15,7 @@ import (
 // full verification must name the object, and the files that cannot be had whole
 // any more; a restore must leave out exactly these, and never give wrong bytes.
 func TestFlip_OneByteOfAnyObject(t *testing.T) {
+	t.Parallel()
 	seed := seedOf(t)
 	flips := 20
 	if long() {

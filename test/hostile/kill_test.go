@@ -58,6 +58,7 @@ func changeTree(t *testing.T, random *rand.Rand, dir string, round int) {
 // TestKill_EveryEarlierPointStaysWhole kills backups at random moments, over
 // one vault. Nothing is repaired in between.
 func TestKill_EveryEarlierPointStaysWhole(t *testing.T) {
+	t.Parallel()
 	rounds := 12
 	if long() {
 		rounds = 50

@@ -40,6 +40,7 @@ var masks = []struct {
 	{regexp.MustCompile(`(Kept until +TIME) \(.*\)`), "$1 (TAGS)"},
 	{regexp.MustCompile(`put packs/(data|tree)/`), "put packs/KIND/"},
 	{regexp.MustCompile(`(?m)^(ok {12}|warn +cryptography).*\n`), ""}, // what the doctor finds in order
+	{regexp.MustCompile(`(\d+) of \d+ checks`), "$1 of N checks"},
 	{regexp.MustCompile(`host "[^"]*"`), "host HOST"},
 	{regexp.MustCompile(`write "[^"]*" at \d+`), "write FILE at N"},
 	{regexp.MustCompile(`^\d+ files? (are|is) lost`), "N files are lost"},
