@@ -94,7 +94,8 @@ func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (
 	}
 	m := &making{custody: c, id: id, new: n, log: log}
 	if err := m.make(ctx, g); err != nil {
-		return catalog.Vault{}, errors.Join(err, m.undo(context.WithoutCancel(ctx), err))
+		// What is left over is no more than a remark on the cause.
+		return catalog.Vault{}, errkind.Wrap(errkind.Of(err), errors.Join(err, m.undo(context.WithoutCancel(ctx), err)), "")
 	}
 	c.mu.Lock()
 	c.opened[m.row.ID] = &opened{vault: m.vault, release: m.release}

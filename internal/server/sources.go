@@ -130,7 +130,7 @@ func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, 
 			return gate.Outcome{}, err
 		}
 		return gate.Outcome{Incomplete: !done.Row.Complete, Detail: map[string]string{
-			"point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
+			"vault": done.Row.VaultID, "point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
 			"problems": fmt.Sprint(done.Row.Problems), "fuzzy": fmt.Sprint(done.Row.Fuzzy)}}, nil
 	})
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
@@ -236,11 +238,48 @@ func (s *Server) recover(ctx context.Context, st *stream, in api.Recover, url bl
 	}
 	out := api.Recovered{Sources: found.Sources, Points: found.Points, Policies: found.Policies, Packs: found.Packs,
 		Missing: append(lost, found.Missing...), Warnings: append([]string{}, found.Warnings...)}
-	if log, err := s.Log(ctx); err == nil {
-		out.Events = log.Size()
+	log, err := s.Log(ctx)
+	if err != nil {
+		return out, err
 	}
+	out.Events = log.Size()
+	gone, err := s.gone(ctx, log, found.Vault.ID)
+	if err != nil {
+		return out, err
+	}
+	out.Missing = append(out.Missing, gone...)
 	out.Vault, err = s.vaultOf(ctx, found.Vault)
 	return out, err
+}
+
+// gone names the points that the audit log says were made in a vault and that
+// storage does not have, or has otherwise.
+func (s *Server) gone(ctx context.Context, log *audit.Log, vaultID string) ([]string, error) {
+	entries, err := log.List(ctx, audit.Filter{Action: access.BackupRun})
+	if err != nil {
+		return nil, err
+	}
+	points, err := s.Catalog.Points(ctx, catalog.PointFilter{VaultID: vaultID})
+	if err != nil {
+		return nil, err
+	}
+	manifest := map[string]string{}
+	for _, p := range points {
+		manifest[p.ID] = p.ManifestSHA256
+	}
+	var out []string
+	for _, e := range entries {
+		d := e.Event.Detail
+		if d["vault"] != vaultID || d["point"] == "" || manifest[d["point"]] == d["manifest"] {
+			continue
+		}
+		word := "is not in storage"
+		if manifest[d["point"]] != "" {
+			word = "is another in storage"
+		}
+		out = append(out, fmt.Sprintf("point %s, made %s by the audit log (record %d), %s", d["point"], e.Event.Time.Format(time.RFC3339), e.Index, word))
+	}
+	return out, nil
 }
 
 // adoptLog takes up the log of a vault where there is none here, and says which

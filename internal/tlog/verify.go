@@ -48,7 +48,7 @@ func Verify(ctx context.Context, store Store, verifier note.Verifier, opts Verif
 	if err := checkAnchor(c, opts.Anchor, verifier != nil); err != nil {
 		return report, err
 	}
-	w := walker{store: store, opts: opts, size: c.Size}
+	w := walker{store: store, opts: opts, size: c.Size, root: c.Root}
 	if err := w.atAnchor(); err != nil {
 		return report, err
 	}
@@ -111,6 +111,7 @@ type walker struct {
 	store Store
 	opts  VerifyOptions
 	size  int64
+	root  Hash // as signed
 	edge  frontier
 }
 
@@ -129,7 +130,7 @@ func (w *walker) bundle(ctx context.Context) error {
 		return err
 	}
 	if err := checkLeaves(name, b.first(), records, leaves); err != nil {
-		return err
+		return w.blame(ctx, b, err)
 	}
 	above := func(t tile, hashes []Hash) error {
 		if t.level == 0 {
@@ -151,6 +152,28 @@ func (w *walker) bundle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// blame decides which of the two is wrong where a bundle and its hashes differ:
+// when all records together give the signed root, the hashes are.
+func (w *walker) blame(ctx context.Context, b tile, differs error) error {
+	var whole frontier
+	unchecked := func(tile, []Hash) error { return nil }
+	for whole.size < w.size {
+		records, _, err := readBundle(ctx, w.store, bundleOf(whole.size>>tileHeight, w.size))
+		if err != nil {
+			return differs // damaged as well: no telling
+		}
+		for _, r := range records {
+			if err := whole.push(merkle.RecordHash(r), unchecked); err != nil {
+				return err
+			}
+		}
+	}
+	if whole.root() != w.root {
+		return differs
+	}
+	return damaged(tile{0, b.index, b.width}.name(), -1, "its hashes are not those of the records, which are whole")
 }
 
 // compare requires that the stored tile is the one computed.
