@@ -200,7 +200,7 @@ func TestLog_SwappedTiles(t *testing.T) {
 		x, y := read(t, a), read(t, b)
 		overwrite(t, a, y)
 		overwrite(t, b, x)
-		expect(t, exitDamaged, []string{"log", f.dir, "--key", f.pub}, "tile/entries/000: record 0")
+		expect(t, exitDamaged, []string{"log", f.dir, "--key", f.pub}, "tile/"+kind+"/000: record 0")
 		overwrite(t, a, x)
 		overwrite(t, b, y)
 	}

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -125,12 +126,18 @@ var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 // Line gives the key's one-line text form. It is the key itself: it goes into
 // a protected file or on a printed kit, nowhere else.
 func (h *Held) Line() string {
-	sum := sha256.Sum256(h.secret[:])
-	text := encoding.EncodeToString(append(h.secret[:], sum[:4]...))
+	sum := checksum(h.secret[:], h.vault[:])
+	text := encoding.EncodeToString(append(h.secret[:], sum[:]...))
 	if h.provider == FileProvider {
 		return fmt.Sprintf("%s %x %s", fileWord, h.vault, text)
 	}
 	return fmt.Sprintf("recovery-key: %s %x %s", recoveryWord, h.vault, grouped(text))
+}
+
+// checksum finds mistyped characters, of the vault id too.
+func checksum(secret, vault []byte) [4]byte {
+	sum := sha256.Sum256(slices.Concat(secret, vault))
+	return [4]byte(sum[:4])
 }
 
 func grouped(s string) string {
@@ -186,8 +193,7 @@ func parseWords(provider string, words []string) (*Held, error) {
 	if err != nil || len(raw) != 36 || encoding.EncodeToString(raw) != text {
 		return nil, errkind.New(errkind.Invalid, "the key is not complete or holds a character that does not belong: check it against the kit")
 	}
-	sum := sha256.Sum256(raw[:32])
-	if string(sum[:4]) != string(raw[32:]) {
+	if sum := checksum(raw[:32], vault); string(sum[:]) != string(raw[32:]) {
 		return nil, errkind.New(errkind.Invalid, "the key's checksum does not match: a character was mistyped")
 	}
 	return &Held{provider: provider, vault: [idSize]byte(vault), secret: [secretSize]byte(raw[:32])}, nil

@@ -206,7 +206,7 @@ func TestHeld_DoesNotPrint(t *testing.T) {
 	h := newKey(t, FileProvider)
 	part := h.secret[:6]
 	line := h.Line()
-	forms := []string{hex.EncodeToString(part), strings.Trim(fmt.Sprintf("%d", part), "[]"), string(part), line[strings.LastIndex(line, " ")+1:][:10],
+	forms := []string{hex.EncodeToString(part), strings.Trim(fmt.Sprintf("%d", part), "[]"), line[strings.LastIndex(line, " ")+1:][:10],
 		strings.Trim(fmt.Sprintf("%b", part), "[]"), strings.Trim(fmt.Sprintf("%o", part), "[]")}
 	for _, v := range []any{h, *h, []*Held{h}, map[string]Held{"x": *h}, struct{ K Held }{*h}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%X", "%s", "%q", "%d", "%b", "%o"} {
@@ -214,6 +214,9 @@ func TestHeld_DoesNotPrint(t *testing.T) {
 			data, err := json.Marshal(v)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.Contains(text+string(data), string(part)) {
+				t.Errorf("%T by %s shows the key as it is", v, verb)
 			}
 			for _, form := range forms {
 				if strings.Contains(strings.ToLower(text+string(data)), strings.ToLower(form)) {

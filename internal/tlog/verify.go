@@ -173,7 +173,11 @@ func (w *walker) blame(ctx context.Context, b tile, differs error) error {
 	if whole.root() != w.root {
 		return differs
 	}
-	return damaged(tile{0, b.index, b.width}.name(), -1, "its hashes are not those of the records, which are whole")
+	var d *Damage
+	if !errors.As(differs, &d) {
+		return differs
+	}
+	return damaged(tile{0, b.index, b.width}.name(), d.Record, "its hash is not that of the record, which is whole")
 }
 
 // compare requires that the stored tile is the one computed.

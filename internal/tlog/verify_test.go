@@ -47,12 +47,12 @@ func TestVerify_NamesTheFirstBadThing(t *testing.T) {
 		record int64
 	}{
 		{"record changed", "tile/entries/001", func(m *memStore) { m.objects["tile/entries/001"][4] ^= 1 }, 256},
-		{"leaf hash changed", "tile/entries/001", func(m *memStore) { m.objects["tile/0/001"][32*7] ^= 1 }, 256 + 7},
+		{"leaf hash changed", "tile/0/001", func(m *memStore) { m.objects["tile/0/001"][32*7] ^= 1 }, 256 + 7},
 		{"upper hash changed", "tile/1/000.p/2", func(m *memStore) { m.objects["tile/1/000.p/2"][33] ^= 1 }, -1},
 		{"bundle missing", "tile/entries/002.p/88", func(m *memStore) { delete(m.objects, "tile/entries/002.p/88") }, -1},
 		{"tile missing", "tile/0/000", func(m *memStore) { delete(m.objects, "tile/0/000") }, -1},
 		{"bundle cut", "tile/entries/000", func(m *memStore) { m.objects["tile/entries/000"] = m.objects["tile/entries/000"][:99] }, -1},
-		{"tiles swapped", "tile/entries/000", func(m *memStore) {
+		{"tiles swapped", "tile/0/000", func(m *memStore) {
 			m.objects["tile/0/000"], m.objects["tile/0/001"] = m.objects["tile/0/001"], m.objects["tile/0/000"]
 		}, 0},
 		{"record and leaf changed", "tile/1/000.p/2", func(m *memStore) {

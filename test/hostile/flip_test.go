@@ -17,7 +17,7 @@ import (
 func TestFlip_OneByteOfAnyObject(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
-	flips := 20
+	flips := 16
 	if long() {
 		flips = 250
 	}

@@ -66,7 +66,7 @@ func readKeyFile(path string) (vault [16]byte, kek []byte, err error) {
 		if err != nil || len(key) != 36 {
 			return vault, nil, errors.New("key is not complete")
 		}
-		if sum := sha256.Sum256(key[:32]); !bytes.Equal(sum[:4], key[32:]) {
+		if sum := sha256.Sum256(append(bytes.Clone(key[:32]), id...)); !bytes.Equal(sum[:4], key[32:]) {
 			return vault, nil, errors.New("key has a typing error")
 		}
 		return vault, key[:32], nil
