@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -79,12 +80,11 @@ func serve(ctx context.Context, dataDir string) error {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "remove the socket of a server that is gone"), in.Close())
 	}
+	mask := syscall.Umask(0o177) // from its first moment nobody else may reach the socket; nothing else runs yet
 	listener, err := net.Listen("unix", socket)
+	syscall.Umask(mask)
 	if err != nil {
 		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "listen on %s", socket), in.Close())
-	}
-	if err := os.Chmod(socket, 0o600); err != nil {
-		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "protect %s", socket), listener.Close(), in.Close())
 	}
 	srv := &http.Server{Handler: in.handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	ended := make(chan error, 1)

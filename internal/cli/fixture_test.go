@@ -222,7 +222,8 @@ func damagedVerification() api.Verification {
 	v := verification()
 	v.OK = false
 	d := api.DamagedObject{Object: "packs/9f/9f2c", Reason: "byte 17 is not what was stored", Points: []string{point().ID}, FileCount: 31}
-	for i := range 25 {
+	d.Files = append(d.Files, api.AffectedFile{Object: "points/9f/2", Path: "/"})
+	for i := range 24 {
 		d.Files = append(d.Files, api.AffectedFile{Point: point().ID, Path: fmt.Sprintf("gl/%02d\n.csv", i)})
 	}
 	v.Problems = []api.DamagedObject{d, {Object: "index/1", Reason: "truncated", Spared: "it is made again from the packs"}}

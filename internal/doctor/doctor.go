@@ -243,8 +243,8 @@ func (e *examination) interrupted(ctx context.Context) {
 			}
 		}
 		if len(since) > 0 {
-			e.add("runs", OK, "", "%d backups of %s were interrupted since its last point, the latest one begun %s; the next finds again what they stored",
-				len(since), s.Name, since[0].StartedAt.Local().Format("2006-01-02 15:04"))
+			e.add("runs", OK, "", "backups of %s that were interrupted since its last point: %d, the latest one begun %s; the next finds again what was stored",
+				s.Name, len(since), since[0].StartedAt.Local().Format("2006-01-02 15:04"))
 		}
 	}
 	if err != nil {

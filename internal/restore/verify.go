@@ -36,7 +36,7 @@ func (j *job) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read from
 	v := &verifier{j: j, root: root, buffers: sync.Pool{New: func() any { b := make([]byte, chunkRoom); return &b }}}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
@@ -95,7 +95,7 @@ func (v *verifier) compare(ctx context.Context, path string, e vault.Entry) erro
 	if err != nil {
 		return &targetError{err}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read from
 	info, err := f.Stat()
 	if err != nil {
 		return &targetError{err}

@@ -103,7 +103,7 @@ func TestFold_DecodedTimesAreInUTC(t *testing.T) {
 	p := plainPoint()
 	want := Fold(p, nil)
 	p.ReceivedAt, p.Computed.Time = p.ReceivedAt.In(zone), p.Computed.Time.In(zone)
-	if d := cmp.Diff(want, Fold(p, nil), cmp.Comparer(func(a, b time.Time) bool { return a == b })); d != "" {
+	if d := cmp.Diff(want, Fold(p, nil), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() })); d != "" {
 		t.Error(d)
 	}
 }

@@ -113,13 +113,6 @@ func start(t testing.TB, program string, args ...string) outcome {
 	return out
 }
 
-// run runs counterfoil to its end.
-func run(t testing.TB, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	out := start(t, counterfoil, args...)
-	return out.stdout, out.stderr, out.code
-}
-
 // site is one installation: a data directory.
 type site struct {
 	t    testing.TB

@@ -39,6 +39,7 @@ func entryOf(name string, kind vault.Kind, st *unix.Stat_t, who *owners) vault.E
 		e.Size = st.Size
 	case vault.CharDevice, vault.BlockDevice:
 		e.Major, e.Minor = unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
+	case vault.Dir, vault.Symlink, vault.Fifo, vault.Socket: // nothing more
 	}
 	return e
 }

@@ -254,7 +254,7 @@ func TestRead_SparseFileOfFiveTebibytesCostsNoTime(t *testing.T) {
 		t.Errorf("extents %v, whole %v; want one near the end", extents, whole)
 	}
 	buf := make([]byte, 10)
-	if n, err := file.ReadAt(buf, size-3); n != 3 || err != io.EOF || string(buf[:n]) != "end" {
+	if n, err := file.ReadAt(buf, size-3); n != 3 || !errors.Is(err, io.EOF) || string(buf[:n]) != "end" {
 		t.Errorf("read %q, %v", buf[:n], err)
 	}
 }

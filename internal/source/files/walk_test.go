@@ -270,7 +270,7 @@ func TestFile_ChangeWhileReadingIsSeen(t *testing.T) {
 		}
 	}
 	buf := make([]byte, 10)
-	if n, err := f.ReadAt(buf, 0); n != 3 || err != io.EOF {
+	if n, err := f.ReadAt(buf, 0); n != 3 || !errors.Is(err, io.EOF) {
 		t.Errorf("read of a file that shrank: %d, %v", n, err)
 	}
 }
