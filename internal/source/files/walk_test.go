@@ -343,6 +343,7 @@ func TestWalk_UnreadableIsReported(t *testing.T) {
 		unreadableAsNobody(t, dir+"/src")
 		return
 	}
+	needRoot(t)
 	dir := t.TempDir()
 	for _, p := range []string{"closed/inside", "listed/inside", "secret", "open"} {
 		mustWrite(t, dir+"/src/"+p, "x")
