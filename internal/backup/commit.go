@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"fmt"
 	"sort"
 	"time"
 
@@ -126,9 +125,4 @@ func (c *classCount) points() []vault.PointClass {
 		}
 	}
 	return out
-}
-
-// Summary says in one line what a point holds.
-func (r Result) Summary() string {
-	return fmt.Sprintf("%d files in %d folders, %d bytes, %d new, %d stored", r.Files, r.Dirs, r.Point.Envelope.Size, r.New, r.Stored)
 }

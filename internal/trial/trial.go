@@ -93,14 +93,10 @@ func (t *Trial) CheckPath(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return errkind.Wrap(errkind.Invalid, err, "%q cannot be protected; give a folder or file that exists", path)
 	}
-	if within(path, t.dataDir) {
+	if _, own := custody.Inside(path, []string{t.dataDir}); own {
 		return errkind.New(errkind.Invalid, "%q lies in the data directory %q, which cannot protect itself", path, t.dataDir)
 	}
 	return nil
-}
-
-func within(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // WouldLock says what a vault that is no trial would lock, and until when.

@@ -14,21 +14,11 @@ import (
 
 // SetLock implements [blob.Driver].
 func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error {
-	if err := ready(ctx, name, lock); err != nil {
-		return err
-	}
-	release, err := d.exclude(name)
+	old, release, err := d.grasp(ctx, name, lock)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if _, err := d.object(name); err != nil {
-		return err
-	}
-	old, err := d.readLock(name)
-	if err != nil {
-		return err
-	}
 	raised, err := old.Raise(lock, d.now())
 	if err != nil {
 		return err
@@ -39,24 +29,33 @@ func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error
 	return d.writeLock(name, raised)
 }
 
+// grasp excludes others from an object that must be there and gives its lock;
+// asked is the lock wanted for it, if any. release must be called without an error.
+func (d *Driver) grasp(ctx context.Context, name string, asked blob.Lock) (lock blob.Lock, release func(), err error) {
+	if err := ready(ctx, name, asked); err != nil {
+		return blob.Lock{}, nil, err
+	}
+	if release, err = d.exclude(name); err != nil {
+		return blob.Lock{}, nil, err
+	}
+	if _, err = d.object(name); err == nil {
+		lock, err = d.readLock(name)
+	}
+	if err != nil {
+		release()
+		return blob.Lock{}, nil, err
+	}
+	return lock, release, nil
+}
+
 // Delete implements [blob.Driver]. The lock record goes after its object: a
 // crash between leaves one that no longer holds.
 func (d *Driver) Delete(ctx context.Context, name string) error {
-	if err := ready(ctx, name, blob.Lock{}); err != nil {
-		return err
-	}
-	release, err := d.exclude(name)
+	lock, release, err := d.grasp(ctx, name, blob.Lock{})
 	if err != nil {
 		return err
 	}
 	defer release()
-	if _, err := d.object(name); err != nil {
-		return err
-	}
-	lock, err := d.readLock(name)
-	if err != nil {
-		return err
-	}
 	if lock.Holds(d.now()) {
 		return lock.Refuse()
 	}
