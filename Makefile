@@ -8,6 +8,16 @@ BIN       := $(CURDIR)/bin
 # The version comes from git here, so it does not depend on -buildvcs.
 VERSION   ?= $(shell git -C "$(CURDIR)" describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS   := -X main.version=$(VERSION)
+# With a C compiler zstd is the library in C, about twice as fast as the one in
+# Go that stands in without. The programs are static either way.
+CGO_ENABLED := $(shell $(GO) env CGO_ENABLED)
+BUILD_FLAGS := -trimpath
+export CGO_ENABLED
+ifeq ($(CGO_ENABLED)-$(shell $(GO) env GOOS),1-linux)
+export CGO_CFLAGS ?= -O3
+BUILD_FLAGS += -tags netgo,osusergo
+LDFLAGS += -linkmode external -extldflags -static
+endif
 FUZZTIME  ?= 3s
 # What make bench takes: the time of each stage benchmark, and flags for ./bench.
 BENCHTIME  ?= 200ms
@@ -27,7 +37,7 @@ build: ## both programs into bin/, version stamped
 	@shopt -s nullglob; programs=(cmd/*/main.go); \
 	if [ $${#programs[@]} -eq 0 ]; then echo "make build: there is no program in cmd/" >&2; exit 1; fi; \
 	for main in "$${programs[@]}"; do name=$$(basename "$$(dirname "$$main")"); \
-	  CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o "$(BIN)/$$name" "./cmd/$$name"; \
+	  $(GO) build $(BUILD_FLAGS) -ldflags "$(LDFLAGS)" -o "$(BIN)/$$name" "./cmd/$$name"; \
 	  echo "bin/$$name $(VERSION)"; done
 
 .PHONY: check
@@ -59,8 +69,9 @@ laws: ## the structure of the source: internal/laws_test.go
 	$(GO) test ./internal
 
 .PHONY: test
-test: ## all tests
+test: ## all tests; those of compression with either codec
 	$(GO) test ./...
+	CGO_ENABLED=0 $(GO) test ./internal/vault/seal
 
 .PHONY: race
 race: ## all tests under the race detector

@@ -3,6 +3,7 @@ module github.com/counterfoil/counterfoil
 go 1.26.0
 
 require (
+	github.com/DataDog/zstd v1.5.7
 	github.com/dustin/go-humanize v1.1.0
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/google/go-cmp v0.7.0

@@ -142,28 +142,19 @@ func toolNames(o options) []string {
 	return names
 }
 
-// buildEngine builds the program from this tree as `make build` does. The
-// environment may ask for more, such as GOAMD64=v3 or CGO_ENABLED=1.
+// buildEngine builds the program from this tree by `make build`. The
+// environment may ask for more, such as GOAMD64=v3 or CGO_ENABLED=0.
 func buildEngine(ctx context.Context, l *launcher) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
 	}
-	goTool, err := exec.LookPath("go")
+	tool, err := exec.LookPath("make")
 	if err != nil {
 		return "", err
 	}
 	path := l.work.program(engineKind)
-	env := os.Environ()
-	if os.Getenv("CGO_ENABLED") == "" {
-		env = append(env, "CGO_ENABLED=0")
-	}
-	version := "devel"
-	if _, out, err := l.run(ctx, command{args: []string{"/usr/bin/env", "git", "describe", "--tags", "--always", "--dirty"}, dir: root, env: env}); err == nil {
-		version = strings.TrimSpace(out)
-	}
-	_, _, err = l.run(ctx, command{args: []string{goTool, "build", "-trimpath", "-ldflags", "-X main.version=" + version, "-o", path, "./cmd/counterfoil"}, dir: root, env: env})
-	if err != nil {
+	if _, _, err := l.run(ctx, command{args: []string{tool, "-s", "build", "BIN=" + filepath.Dir(path)}, dir: root, env: os.Environ()}); err != nil {
 		return "", fmt.Errorf("build the engine: %w", err)
 	}
 	return path, nil

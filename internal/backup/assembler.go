@@ -171,7 +171,7 @@ func (a *assembler) Entry(p string, e vault.Entry, h source.Hint, open func() (s
 	if same, err := a.sameFile(p, e, h, before); err != nil {
 		return err
 	} else if same {
-		e.Flags, e.Sparse, e.Extents, e.Content = before.Flags, before.Sparse, before.Extents, before.Content
+		e.Flags, e.Xattrs, e.Sparse, e.Extents, e.Content = before.Flags, before.Xattrs, before.Sparse, before.Extents, before.Content
 		a.mu.Lock()
 		a.unchanged++
 		a.mu.Unlock()
@@ -352,6 +352,11 @@ func (a *assembler) takeFile(ctx context.Context, j fileJob) error {
 	if errors.As(err, &unreadable) {
 		a.problem(j.path, unreadable.op, unreadable.err)
 		return a.done(j.in, j.slot, j.path, nil)
+	}
+	var partial *source.PartialError
+	if errors.As(err, &partial) { // without a hint: the next run tries again
+		a.problem(j.path, partial.Op, partial.Err)
+		return a.done(j.in, j.slot, j.path, &e)
 	}
 	if err != nil {
 		return err

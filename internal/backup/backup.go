@@ -123,10 +123,12 @@ func (a *assembler) run(ctx context.Context) error {
 			return nil
 		})
 	}
+	a.walking = wctx
+	ahead := newRelay(wctx)
+	work.Go(func() error { return ahead.walk(a.r.Reader) })
 	work.Go(func() error {
 		defer close(a.jobs)
-		a.walking = wctx
-		return a.r.Reader.Walk(wctx, a)
+		return ahead.serve(a)
 	})
 	if err := work.Wait(); err != nil {
 		if cause := a.session.Err(); cause != nil && ctx.Err() == nil {

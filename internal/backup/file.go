@@ -37,7 +37,8 @@ func (a *assembler) readFile(ctx context.Context, j fileJob) (vault.Entry, sourc
 			return vault.Entry{}, source.Hint{}, err
 		}
 		e, h, changed, err := f.Refresh()
-		if err != nil {
+		var partial *source.PartialError
+		if err != nil && !errors.As(err, &partial) {
 			return vault.Entry{}, source.Hint{}, &unreadableError{"stat", err}
 		}
 		short := n != streamLength(extents, whole, size)
@@ -49,6 +50,9 @@ func (a *assembler) readFile(ctx context.Context, j fileJob) (vault.Entry, sourc
 		if changed || short {
 			e.Fuzzy = true
 			fit(&e, n)
+		}
+		if partial != nil {
+			return e, h, partial
 		}
 		return e, h, nil
 	}

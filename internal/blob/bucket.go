@@ -49,7 +49,7 @@ func (b *Bucket) Put(ctx context.Context, name string, data []byte, opts PutOpti
 		return Info{}, fmt.Errorf("put: %w", err)
 	}
 	if opts.SHA256 == [32]byte{} {
-		opts.SHA256 = sha256.Sum256(data)
+		opts.SHA256, opts.Hashed = sha256.Sum256(data), true
 	}
 	var info Info
 	unsure := false

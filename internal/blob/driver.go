@@ -46,6 +46,10 @@ type PutOptions struct {
 	// SHA256, when not zero, is compared with the bytes before they count
 	// as stored; a difference fails with errkind.Damaged.
 	SHA256 [32]byte
+	// Hashed says that the caller has just computed SHA256 from these very
+	// bytes: a driver that would only do the same again may leave it out. One whose store
+	// checks it passes it on.
+	Hashed bool
 }
 
 // Caps are a driver's optional abilities, as values.

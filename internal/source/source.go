@@ -28,6 +28,17 @@ type Problem struct {
 	Err error
 }
 
+// PartialError says that an object was read but for a part of its metadata.
+type PartialError struct {
+	Op  string // as in [Problem]
+	Err error
+}
+
+func (e *PartialError) Error() string { return e.Op + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *PartialError) Unwrap() error { return e.Err }
+
 // File is an opened regular file. It is used by one goroutine at a time.
 type File interface {
 	io.Closer
@@ -40,7 +51,8 @@ type File interface {
 	ReadAt(p []byte, off int64) (int, error)
 	// Refresh looks at the object again and returns its present metadata and
 	// hint. changed is true when size, mtime, ctime or inode differ from
-	// those when it was opened or last refreshed.
+	// those when it was opened or last refreshed. A [PartialError] says that the
+	// rest stands but something of the metadata could not be read.
 	Refresh() (e vault.Entry, h Hint, changed bool, err error)
 }
 
@@ -54,7 +66,9 @@ type Visitor interface {
 	EnterDir(path string, e vault.Entry, h Hint) error
 	// Entry reports anything but a directory. open is nil unless the entry is
 	// a regular file; it may be called later and from another goroutine, and
-	// more than once.
+	// more than once. Flags, extended attributes and extents of a regular file
+	// come with [File.Refresh] only: where its ctime shows that nothing changed,
+	// nobody needs to ask for them.
 	Entry(path string, e vault.Entry, h Hint, open func() (File, error)) error
 	LeaveDir(path string) error
 	// Problem reports an input that is missing or unreadable; the walk goes on.

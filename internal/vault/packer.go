@@ -10,8 +10,8 @@ import (
 )
 
 // packBuffers is how many packs of a kind exist at once: one being filled, one
-// on its way to the store.
-const packBuffers = 2
+// being hashed, one on its way to the store.
+const packBuffers = 3
 
 // packer fills packs of one kind.
 type packer struct {
@@ -105,7 +105,7 @@ func (p *packer) ship() {
 			return err
 		}
 		info.Kind = p.kind
-		_, err = p.s.v.bucket.Put(p.s.ctx, pack.Object(p.kind, info.Name), data, blob.PutOptions{Lock: p.s.provisionalLock(), SHA256: info.Name})
+		_, err = p.s.v.bucket.Put(p.s.ctx, pack.Object(p.kind, info.Name), data, blob.PutOptions{Lock: p.s.provisionalLock(), SHA256: info.Name, Hashed: true})
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -15,7 +16,7 @@ import (
 
 // writeSize is how much is written, and hashed while in the processor's cache,
 // before the context is asked again.
-const writeSize = 1 << 20
+const writeSize = 4 << 20
 
 // Put implements [blob.Driver]. A crash leaves a .tmp- file at most, or a lock
 // record without its object, which only delays the deletion of what is put
@@ -37,7 +38,7 @@ func (d *Driver) Put(ctx context.Context, name string, data []byte, opts blob.Pu
 	if err := d.makeFolders(folder); err != nil {
 		return blob.Info{}, err
 	}
-	temp, err := d.stageObject(ctx, folder, data, opts.SHA256)
+	temp, err := d.stageObject(ctx, folder, data, opts)
 	if err != nil {
 		return blob.Info{}, err
 	}
@@ -96,12 +97,12 @@ func (d *Driver) vacant(name string) error {
 }
 
 // stageObject writes data to a durable temporary file and compares its hash.
-func (d *Driver) stageObject(ctx context.Context, folder string, data []byte, sum [32]byte) (string, error) {
+func (d *Driver) stageObject(ctx context.Context, folder string, data []byte, opts blob.PutOptions) (string, error) {
 	temp, f, err := d.createTemp(folder, objectMode)
 	if err != nil {
 		return "", err
 	}
-	err = d.fill(ctx, f, data, sum)
+	err = d.fill(ctx, f, data, opts)
 	if err := closing(f, err); err != nil {
 		return "", d.discard(temp, writeFailure("write", err))
 	}
@@ -109,22 +110,34 @@ func (d *Driver) stageObject(ctx context.Context, folder string, data []byte, su
 }
 
 // fill writes data to f and makes it durable.
-func (d *Driver) fill(ctx context.Context, f *os.File, data []byte, sum [32]byte) error {
-	hash, announced := sha256.New(), sum != [32]byte{}
+func (d *Driver) fill(ctx context.Context, f *os.File, data []byte, opts blob.PutOptions) error {
+	hash, check := sha256.New(), !opts.Hashed && opts.SHA256 != [32]byte{}
+	end := direct(f, data)
 	for rest := data; len(rest) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		part := rest[:min(writeSize, len(rest))]
-		if _, err := f.Write(part); err != nil {
+		if aligned := len(part) &^ (directAlign - 1); end != nil && aligned < len(part) {
+			if part = part[:aligned]; aligned == 0 { // the rest goes the usual way
+				end()
+				end = nil
+				continue
+			}
+		}
+		if _, err := f.Write(part); end != nil && errors.Is(err, syscall.EINVAL) {
+			end() // a file system that promised direct writes and has none of this alignment
+			end = nil
+			continue
+		} else if err != nil {
 			return err
 		}
-		if announced {
+		if check {
 			hash.Write(part)
 		}
 		rest = rest[len(part):]
 	}
-	if announced && [32]byte(hash.Sum(nil)) != sum {
+	if check && [32]byte(hash.Sum(nil)) != opts.SHA256 {
 		return errkind.New(errkind.Damaged, "the bytes do not have the SHA-256 announced")
 	}
 	if err := d.step("sync object"); err != nil {

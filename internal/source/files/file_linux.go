@@ -138,8 +138,10 @@ func (f *file) entry() (vault.Entry, error) {
 	e.Flags = getFlags(f.fd)
 	e.Sparse, e.Extents = !f.whole, f.extents
 	var err error
-	e.Xattrs, err = xattrsOfOpen(f.fd).read(*buf)
-	return e, err
+	if e.Xattrs, err = xattrsOfOpen(f.fd).read(*buf); err != nil {
+		return e, &source.PartialError{Op: opXattr, Err: err}
+	}
+	return e, nil
 }
 
 // Close implements [io.Closer].

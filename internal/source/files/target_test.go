@@ -285,7 +285,15 @@ func restoreAsNobody(t *testing.T, _ string) {
 		t.Fatal(err)
 	}
 	wantProblems(t, target.Problems(), "make device", "chown f", "chmod f", "xattr f")
-	e := sourcetest.Record(t, newReader(t, files.Config{Paths: []string{dst}})).Find(t, "f").Entry
+	f, err := sourcetest.Record(t, newReader(t, files.Config{Paths: []string{dst}})).Find(t, "f").Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	e, _, _, err := f.Refresh()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if e.Mode != 0o755 || e.MTime != when || e.UID != 65534 || len(e.Xattrs) != 1 {
 		t.Errorf("file came back as %+v", e)
 	}

@@ -228,7 +228,9 @@ func (t *treeWalk) leaf(l leaf, st *unix.Stat_t) error {
 		e.Target = target
 	}
 	var bad error
-	e.Xattrs, bad = xattrsOf(procFD(l.dir) + "/" + l.real).read(t.xattrs)
+	if kind != vault.Regular {
+		e.Xattrs, bad = xattrsOf(procFD(l.dir) + "/" + l.real).read(t.xattrs)
+	}
 	if errors.Is(bad, unix.ENOENT) {
 		return t.problem(l.full, opVanished, bad)
 	}

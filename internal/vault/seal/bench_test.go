@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
 
 // The three kinds of data that frames hold: text, pages of a database, and
@@ -103,5 +105,14 @@ func BenchmarkHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = sha256.Sum256(plain)
+	}
+}
+
+func BenchmarkChunkID(b *testing.B) {
+	d := domain(b, NewKeyring(NewID(), time.Now()))
+	b.ReportAllocs()
+	var digest tree.Digest
+	for b.Loop() {
+		digest = d.ChunkID(DataChunk, digest)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"hash"
+	"sync"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -25,6 +27,8 @@ type Domain struct {
 	Name      string `cbor:"1,keyasint"`
 	IDKey     Secret `cbor:"2,keyasint"`
 	CutterKey Secret `cbor:"3,keyasint"`
+
+	macs *sync.Pool // of hash.Hash keyed with IDKey; keying one costs more than an id
 }
 
 // SigningSeed is the private half of a signing key.
@@ -99,6 +103,7 @@ func (k *Keyring) Public(id canon.KeyID) ed25519.PublicKey {
 func (k *Keyring) Domain(name string) (Domain, error) {
 	for _, d := range k.Domains {
 		if d.Name == name {
+			d.keyMACs()
 			return d, nil
 		}
 	}
@@ -124,12 +129,24 @@ func (k ChunkKind) Magic() canon.Magic {
 
 // ChunkID gives the id of a chunk in the domain.
 func (d Domain) ChunkID(kind ChunkKind, digest tree.Digest) [32]byte {
-	m := hmac.New(sha256.New, d.IDKey[:])
-	m.Write([]byte{byte(kind)})
-	m.Write(digest[:])
-	var id [32]byte
-	m.Sum(id[:0])
-	return id
+	m := d.macs.Get().(*mac)
+	defer d.macs.Put(m)
+	m.hash.Reset()
+	m.text = append(append(m.text[:0], byte(kind)), digest[:]...)
+	m.hash.Write(m.text)
+	m.text = m.hash.Sum(m.text[:0])
+	return [32]byte(m.text)
+}
+
+// mac is an HMAC and room for what goes in and comes out.
+type mac struct {
+	hash hash.Hash
+	text []byte
+}
+
+func (d *Domain) keyMACs() {
+	key := d.IDKey
+	d.macs = &sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key[:])} }}
 }
 
 // GearTable gives the 2048 bytes of the domain's cutting table.

@@ -2,10 +2,7 @@ package seal
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
@@ -23,66 +20,85 @@ const (
 // little more.
 const MaxPlain = 8 << 20
 
-// decodeAhead is room with which the decoder need not look at every step
-// whether it is at the end.
-const decodeAhead = 32
-
 // Zipper compresses and decompresses frames. One goroutine at a time uses it;
 // take them from a [ZipperPool].
 type Zipper struct {
-	enc     *zstd.Encoder
-	dec     *zstd.Decoder
+	codec   codec
 	scratch []byte
+	// easy says that the frame before shrank to a small part, as the next is
+	// then likely to.
+	easy bool
 }
 
+// effort is how hard a frame is compressed.
+type effort int
+
+const (
+	// quick is for what shrinks to a small part anyway, like database pages.
+	quick effort = iota
+	normal
+)
+
 // NewZipper makes a zipper. Its memory is about 10 MiB once used.
-func NewZipper() *Zipper {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
-	if err != nil {
-		panic(err) // our own constants
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxPlain), zstd.WithDecoderLowmem(true),
-		zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		panic(err) // our own constants
-	}
-	return &Zipper{enc: enc, dec: dec}
-}
+func NewZipper() *Zipper { return &Zipper{codec: newCodec()} }
 
 // Compress appends the compressed form of plain to dst if a sample shows that
 // it pays and it really is shorter; otherwise it returns dst as it was and
 // [Stored], and the caller takes plain itself.
 func (z *Zipper) Compress(dst, plain []byte) ([]byte, Compression) {
-	if len(plain) < 64 || !z.pays(plain) {
+	if len(plain) < 64 {
 		return dst, Stored
 	}
-	out := z.enc.EncodeAll(plain, dst)
-	if len(out)-len(dst) >= len(plain)-len(plain)/64 {
+	if z.easy && len(plain) >= sampleMin {
+		out, err := z.codec.compress(dst, plain, quick)
+		if z.easy = err == nil && shrank(len(out)-len(dst), len(plain)); z.easy {
+			return out, Zstd
+		}
+	}
+	how, pays := z.sample(plain)
+	if !pays {
 		return dst, Stored
 	}
+	out, err := z.codec.compress(dst, plain, how)
+	if err != nil || len(out)-len(dst) >= len(plain)-len(plain)/64 {
+		return dst, Stored
+	}
+	z.easy = shrank(len(out)-len(dst), len(plain))
 	return out, Zstd
 }
+
+// shrank tells whether less effort would have lost hardly any space.
+func shrank(to, from int) bool { return to < from/quickFrom }
 
 const (
 	// samplePart is a whole page of any common database: its parts differ much
 	// in how they compress, and samples of 2^n bytes apart all hit the same one.
 	samplePart = 16 << 10
 	sampleMin  = 128 << 10
+	// quickFrom is the ratio from which less effort loses hardly any space.
+	quickFrom = 8
 )
 
-// pays compresses four small pieces spread over a large frame.
-func (z *Zipper) pays(plain []byte) bool {
+// sample compresses four small pieces spread over a large frame, to tell
+// whether compressing it pays and how hard to try.
+func (z *Zipper) sample(plain []byte) (how effort, pays bool) {
 	if len(plain) < sampleMin {
-		return true
+		return normal, true
 	}
 	step := len(plain) / 4
 	total := 0
 	for i := range 4 {
-		z.scratch = z.enc.EncodeAll(plain[i*step:i*step+samplePart], z.scratch[:0])
-		total += min(len(z.scratch), samplePart)
+		out, err := z.codec.compress(z.scratch[:0], plain[i*step:i*step+samplePart], quick)
+		if err != nil {
+			return normal, false
+		}
+		z.scratch = out
+		total += min(len(out), samplePart)
 	}
-	return total < 4*samplePart*97/100
+	if shrank(total, 4*samplePart) {
+		return quick, true
+	}
+	return normal, total < 4*samplePart*97/100
 }
 
 // Expand appends the plaintext of data to dst. The plaintext must be exactly
@@ -96,14 +112,11 @@ func (z *Zipper) Expand(dst []byte, c Compression, data []byte, plain int) ([]by
 	case Stored:
 		dst = append(dst, data...)
 	case Zstd:
-		// Into the room behind dst and no further: the decoder's own bound
-		// would count dst too.
-		dst = slices.Grow(dst, plain+decodeAhead)
-		out, err := z.dec.DecodeAll(data, dst[before:before:before+plain+decodeAhead])
+		out, err := z.codec.decompress(dst, data, plain)
 		if err != nil {
 			return nil, errkind.Wrap(errkind.Damaged, err, "decompress frame")
 		}
-		dst = dst[:before+len(out)]
+		dst = out
 	default:
 		return nil, errkind.New(errkind.Damaged, "unknown compression %d", c)
 	}
