@@ -50,7 +50,7 @@ var floors = map[string]int{
 	"vault/index": keeping, "vault/tree": keeping, "vault/gc": keeping, "vault/verify": keeping,
 	"vault/vaulttest": keeping,
 
-	"source": work, "source/files": work, "source/postgres": work, "source/sourcetest": work,
+	"source": work, "source/files": work, "source/paged": work, "source/postgres": work, "source/sourcetest": work,
 	"gate": work, "jobs": work, "backup": work, "restore": work, "lifecycle": work, "drill": work,
 	"alert": work, "cost": work, "control": work, "custody": work, "doctor": work, "trial": work, "report": work, "evidence": work,
 

@@ -26,7 +26,7 @@ var version string
 // the heap to double; the soft limit leaves room below the 256 MiB promised.
 const (
 	gcPercent   = 30
-	memoryLimit = 150 << 20
+	memoryLimit = 190 << 20
 )
 
 func main() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/source"
+	"github.com/counterfoil/counterfoil/internal/source/paged"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -28,6 +29,7 @@ type assembler struct {
 	walking context.Context
 	scanned time.Time
 	stack   []*folder // the folders being walked, outermost first
+	heads   sync.Pool // of *[paged.Head]byte
 
 	mu         sync.Mutex // guards all below
 	root       *vault.Entry
@@ -82,7 +84,8 @@ type fileJob struct {
 }
 
 func newAssembler(ctx context.Context, r *Request, s *vault.Session) (*assembler, error) {
-	a := &assembler{r: r, session: s, jobs: make(chan fileJob, 256), scanned: r.HostNow(), classes: newClassCount(r)}
+	a := &assembler{r: r, session: s, jobs: make(chan fileJob, 256), scanned: r.HostNow(), classes: newClassCount(r),
+		heads: sync.Pool{New: func() any { return new([paged.Head]byte) }}}
 	if r.Rehash {
 		return a, nil
 	}

@@ -139,6 +139,7 @@ type rig struct {
 	driver *memblob.Driver
 	v      *vault.Vault
 	src    *fake
+	reader source.Reader // what is backed up; the fake, unless use says otherwise
 	record vault.SourceRecord
 	now    time.Time
 	bad    map[string]bool
@@ -151,6 +152,7 @@ func grant(a access.Action) access.Grant { return access.Issue(a, "test", "teste
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, src: &fake{files: map[string]*fakeFile{}}, now: noon, bad: map[string]bool{}, server: vault.NewID()}
 	r.record = vault.SourceRecord{ID: vault.NewSourceID(noon), Name: "books", Kind: "files", Created: vault.StampOf(noon.AddDate(-1, 0, 0))}
+	r.reader = r.src
 	r.driver = memblob.New(func() time.Time { return r.now })
 	id := vault.NewID()
 	r.kek = keys.NewHeld(keys.FileProvider, id)
@@ -183,7 +185,7 @@ func (r *rig) run() (backup.Result, error) {
 	r.t.Helper()
 	r.now = r.now.Add(24 * time.Hour)
 	r.src.opened = nil
-	return backup.Run(r.t.Context(), grant(access.BackupRun), backup.Request{Vault: r.v, Reader: r.src, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
+	return backup.Run(r.t.Context(), grant(access.BackupRun), backup.Request{Vault: r.v, Reader: r.reader, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
 		Trigger: retention.Scheduled, Trial: true, Receipt: func() time.Time { return r.now }, HostNow: func() time.Time { return r.now }})
 }
 
@@ -194,6 +196,29 @@ func (r *rig) must() backup.Result {
 		r.t.Fatal(err)
 	}
 	return res
+}
+
+// use backs up something else than the fake.
+func (r *rig) use(reader source.Reader, err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.reader = reader
+}
+
+// entry finds an entry of a point.
+func (r *rig) entry(p vault.Point, path string) vault.Entry {
+	r.t.Helper()
+	reader, err := r.v.NewReader(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	e, err := reader.Find(r.t.Context(), p.Envelope.Root, strings.Split(path, "/"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e
 }
 
 // contents reads every file of a point.

@@ -32,7 +32,12 @@ func (a *assembler) readFile(ctx context.Context, j fileJob) (vault.Entry, sourc
 	for try := 1; ; try++ {
 		extents, whole := f.Extents()
 		size := f.Size()
-		content, n, err := a.storeFile(ctx, f, extents, whole, size)
+		cut, err := a.cutFor(f, size, j.before)
+		if err != nil {
+			return vault.Entry{}, source.Hint{}, err
+		}
+		extents = alignExtents(extents, cut, size)
+		content, n, err := a.storeFile(ctx, f, extents, whole, size, cut)
 		if err != nil {
 			return vault.Entry{}, source.Hint{}, err
 		}
@@ -85,12 +90,12 @@ func streamLength(extents []vault.Extent, whole bool, size int64) int64 {
 	return n
 }
 
-func (a *assembler) storeFile(ctx context.Context, f source.File, extents []vault.Extent, whole bool, size int64) (*vault.Content, int64, error) {
+func (a *assembler) storeFile(ctx context.Context, f source.File, extents []vault.Extent, whole bool, size int64, cut vault.Cut) (*vault.Content, int64, error) {
 	if whole {
 		extents = []vault.Extent{{Length: size}}
 	}
 	r := &extentReader{f: f, extents: extents}
-	content, n, err := a.session.StoreContent(ctx, r, streamLength(extents, false, size), a.r.Cut)
+	content, n, err := a.session.StoreContent(ctx, r, streamLength(extents, false, size), cut)
 	if r.err != nil {
 		return nil, 0, &unreadableError{"read", r.err}
 	}

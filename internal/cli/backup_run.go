@@ -31,7 +31,7 @@ func newBackupRun(s *session) *cobra.Command {
 		exits:   []string{"3  the point was made, but some inputs could not be read"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	cmd.Flags().BoolVar(&o.rehash, "rehash", false, "read every file again, also those that seem unchanged")
-	cmd.Flags().StringVar(&o.blockSize, "block-size", "", "cut files into blocks of `SIZE` instead of by content, for disk images and databases")
+	cmd.Flags().StringVar(&o.blockSize, "block-size", "", "cut all files into blocks of `SIZE` (8 to 64 KiB); without it, databases and disk images are recognised and cut into 16 KiB, others by content")
 	return s.completes(cmd, sourceNames)
 }
 

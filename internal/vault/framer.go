@@ -14,7 +14,7 @@ import (
 )
 
 // inFlight bounds the plaintext between reading and the pack buffers.
-const inFlight = 24 << 20
+const inFlight = 16 << 20
 
 // memory hands out a bounded number of bytes; whoever asks for more waits.
 type memory struct{ sem *semaphore.Weighted }
@@ -64,7 +64,7 @@ func (f *framer) put(ctx context.Context, d tree.Digest, chunk []byte) error {
 
 func (f *framer) collect(d tree.Digest, chunk []byte) []*frame {
 	if len(chunk) >= frameTarget/2 {
-		alone := f.s.newFrame(f.packer)
+		alone := f.s.newFrame(f.packer, len(chunk))
 		alone.add(d, chunk)
 		return []*frame{alone}
 	}
@@ -75,7 +75,7 @@ func (f *framer) collect(d tree.Digest, chunk []byte) []*frame {
 		full, f.cur = append(full, f.cur), nil
 	}
 	if f.cur == nil {
-		f.cur = f.s.newFrame(f.packer)
+		f.cur = f.s.newFrame(f.packer, frameTarget)
 	}
 	f.cur.add(d, chunk)
 	return full
@@ -93,10 +93,11 @@ func (f *framer) flush(ctx context.Context) error {
 	return f.s.send(ctx, last)
 }
 
-func (s *Session) newFrame(p *packer) *frame {
+// newFrame gives an empty frame with room for n bytes.
+func (s *Session) newFrame(p *packer, n int) *frame {
 	f, ok := s.spare.Get().(*frame)
-	if !ok {
-		f = new(frame)
+	if !ok || cap(f.plain) < n {
+		f = &frame{plain: make([]byte, 0, max(n, frameTarget))}
 	}
 	*f = frame{packer: p, plain: f.plain[:0]}
 	return f

@@ -9,9 +9,12 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
-// packBuffers is how many packs of a kind exist at once: one being filled, one
-// being hashed, one on its way to the store.
-const packBuffers = 3
+// How many packs of a kind exist at once: one being filled, one on its way to
+// the store, of data one more being hashed.
+const (
+	dataPackBuffers = 3
+	treePackBuffers = 2
+)
 
 // packer fills packs of one kind.
 type packer struct {
@@ -31,9 +34,9 @@ type openPack struct {
 	pending sync.WaitGroup // frames reserved and not yet filled
 }
 
-func newPacker(s *Session, kind seal.ChunkKind, room, size int) *packer {
-	p := &packer{s: s, kind: kind, room: room, size: size, buffers: make(chan []byte, packBuffers)}
-	for range packBuffers {
+func newPacker(s *Session, kind seal.ChunkKind, room, size, buffers int) *packer {
+	p := &packer{s: s, kind: kind, room: room, size: size, buffers: make(chan []byte, buffers)}
+	for range buffers {
 		p.buffers <- nil // allocated at first use
 	}
 	return p
@@ -68,7 +71,7 @@ func (p *packer) reserve(n int, f pack.Frame) (pack.Slot, func(), error) {
 // into the old one are there. A small session thus needs little memory.
 func (p *packer) grow() {
 	p.cur.pending.Wait()
-	p.cur.buf = make([]byte, 0, min(4*cap(p.cur.buf), p.size))
+	p.cur.buf = make([]byte, 0, p.size)
 	p.cur.w.Move(p.cur.buf)
 }
 

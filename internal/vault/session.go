@@ -124,8 +124,8 @@ func (s *Session) start(ctx context.Context) {
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.work, s.ctx = errgroup.WithContext(ctx)
 	s.mem.init(inFlight)
-	s.data = newPacker(s, seal.DataChunk, dataPackRoom, dataPackBuffer)
-	s.tree = newPacker(s, seal.TreeChunk, treePackRoom, treePackBuffer)
+	s.data = newPacker(s, seal.DataChunk, dataPackRoom, dataPackBuffer, dataPackBuffers)
+	s.tree = newPacker(s, seal.TreeChunk, treePackRoom, treePackBuffer, treePackBuffers)
 	s.framers = [2]*framer{{s: s, packer: s.data}, {s: s, packer: s.tree}}
 	workers := s.opts.Workers
 	if workers < 1 {

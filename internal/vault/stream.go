@@ -22,9 +22,12 @@ const (
 	CutAuto Cut = 0
 )
 
+// Fixed reports whether c is a block size.
+func (c Cut) Fixed() bool { return c >= 8192 && c <= 65536 && c%4096 == 0 }
+
 // Check refuses a way to cut that is none.
 func (c Cut) Check() error {
-	if c == CutAuto || c >= 8192 && c <= 65536 && c%4096 == 0 {
+	if c == CutAuto || c.Fixed() {
 		return nil
 	}
 	return errkind.New(errkind.Invalid, "block size %d: a multiple of 4096 from 8192 to 65536 is needed", c)
