@@ -98,7 +98,7 @@ func (b *bench) measureSize(ctx context.Context, g growthSize) (err error) {
 	}
 	b.corpora = append(b.corpora, c)
 	for run := 1; run <= b.opts.runs; run++ {
-		if err := errors.Join(b.measureRun(ctx, c, run, steps), b.dropRun(c, run)); err != nil {
+		if err := errors.Join(b.measureRun(ctx, c, run, steps), b.dropRun(ctx, c, run)); err != nil {
 			return err
 		}
 	}
