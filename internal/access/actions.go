@@ -23,6 +23,8 @@ const (
 	// OwnerTake makes this server the one that writes to a vault.
 	OwnerTake    Action = "owner/take"
 	IndexRebuild Action = "index/rebuild"
+	// PackDelete collects garbage: it deletes packs that no point needs.
+	PackDelete Action = "pack/delete"
 )
 
 // Actions gives every action of this version.
@@ -30,6 +32,6 @@ func Actions() []Action {
 	return []Action{
 		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, PolicyCreate, BackupRun,
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
-		OwnerTake, IndexRebuild,
+		OwnerTake, IndexRebuild, PackDelete,
 	}
 }

@@ -53,7 +53,7 @@ func Roles() []Role {
 		},
 		{
 			BackupContributor, "Backup Contributor",
-			append(slices.Clone(operate), "policy/*", "vault/*", "source/*", "point/delete", "object/delete",
+			append(slices.Clone(operate), "policy/*", "vault/*", "source/*", "point/delete", "object/delete", "pack/delete",
 				"owner/take", "operation/request"),
 			[]Pattern{"operation/approve", "security/*", "role/*", "binding/*", "key/*", "guard/*"},
 		},

@@ -19,7 +19,7 @@ func DeleteActions() []access.Action {
 
 // LockActions lists the actions whose grant allows a lock to be raised.
 func LockActions() []access.Action {
-	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish"}
+	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete"}
 }
 
 // Bucket is one store. Its methods check names and locks before the driver

@@ -105,6 +105,7 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		return Point{}, err
 	}
 	v := s.v
+	defer v.unregister(s)
 	defer v.forgetPacks()
 	for _, seg := range s.segments() {
 		if _, err := v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
@@ -112,6 +113,11 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		}
 	}
 	if err := v.CheckOwner(ctx); err != nil {
+		return Point{}, err
+	}
+	v.committing.RLock()
+	defer v.committing.RUnlock()
+	if err := s.checkCondemned(ctx); err != nil {
 		return Point{}, err
 	}
 	p, object, err := s.buildPoint(ctx, d)
@@ -223,6 +229,15 @@ func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error)
 		return 0, nil, err
 	}
 	number, previous := last.Envelope.Number+1, last.Digest[:]
+	if l, err := v.readLedger(ctx); err == nil {
+		for key, x := range l.removed {
+			if key.source == d.Source && x.Number >= number {
+				number, previous = x.Number+1, x.Digest[:]
+			}
+		}
+	} else if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+		return 0, nil, err
+	}
 	if d.Known >= number {
 		number, previous = d.Known+1, d.KnownDigest[:]
 	}
@@ -235,7 +250,7 @@ func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error)
 			number = ref.Number + 1
 		}
 	}
-	if last.Object == "" && d.Known == 0 {
+	if Digest(previous) == (Digest{}) {
 		previous = nil // none, or none that can be read
 	}
 	return number, previous, nil
@@ -379,10 +394,17 @@ func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, er
 	if err != nil {
 		return nil, err
 	}
+	removed, err := v.readLedger(ctx)
+	if err != nil {
+		if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+			return nil, err
+		}
+		removed = newLedger()
+	}
 	var finished []string
 	for _, name := range intents {
 		object := strings.TrimSuffix(name, intentSuffix)
-		if points[object] {
+		if points[object] || removed.has(name) {
 			continue
 		}
 		err := v.finishIntent(ctx, g, name)

@@ -20,6 +20,12 @@ const (
 	FactClass  = "class"  // PolicyRecord of a set of record classes
 	FactVault  = "vault"  // SettingsRecord
 	FactPoint  = "point"  // retention.Fact
+
+	FactCondemned = "condemned" // PacksRecord: not to be counted on, to be deleted
+	FactReleased  = "released"  // PacksRecord: no longer condemned
+	FactCollected = "collected" // PacksRecord: deleted
+	FactPlacement = "placement" // PlacementRecord
+	FactRemoved   = "removed"   // RemovedRecord
 )
 
 // SourceRecord is a source as kept in the vault.
@@ -137,14 +143,22 @@ func (v *Vault) Records(ctx context.Context) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v.chain(ctx, Record{}, names)
+}
+
+// chain reads records that are to follow one another, and the one given.
+func (v *Vault) chain(ctx context.Context, last Record, names []string) ([]Record, error) {
 	var out []Record
 	var previous []byte
+	if last.Number > 0 {
+		previous = last.Digest[:]
+	}
 	for i, name := range names {
 		r, prev, err := v.readRecord(ctx, name)
 		if err != nil {
 			return out, err
 		}
-		if r.Number != uint64(i+1) || string(prev) != string(previous) {
+		if r.Number != last.Number+uint64(i+1) || string(prev) != string(previous) {
 			return out, errkind.New(errkind.Damaged, "governance record %q does not follow the one before it: records are missing or replaced", name)
 		}
 		previous = r.Digest[:]
@@ -187,6 +201,12 @@ func mayRecord(g access.Grant, facts []Fact) error {
 		FactClass:  {access.PolicyCreate},
 		FactVault:  {access.VaultCreate},
 		FactPoint:  {access.VaultVerify, access.RestoreRun},
+
+		FactCondemned: {access.PackDelete},
+		FactReleased:  {access.PackDelete},
+		FactCollected: {access.PackDelete},
+		FactPlacement: {access.PackDelete},
+		FactRemoved:   {access.PointDelete},
 	}
 	if err := g.Require(g.Action()); err != nil { // an empty grant
 		return err

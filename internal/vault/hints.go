@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -81,8 +83,18 @@ func (s hintSorter) Swap(i, j int) {
 	copy(s.at(j), t[:])
 }
 
+const hintPrefix = "index/hint-"
+
 func hintObject(source SourceID, number uint64) string {
-	return fmt.Sprintf("index/hint-%s-%010d", source, number)
+	return fmt.Sprintf("%s%s-%010d", hintPrefix, source, number)
+}
+
+// hintNumber gives the number of the point in a hint object's name without
+// its prefix, if it is of that source.
+func hintNumber(rest string, source SourceID) (uint64, bool) {
+	digits, ok := strings.CutPrefix(rest, source.String()+"-")
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, ok && err == nil && hintObject(source, n) == hintPrefix+rest
 }
 
 func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lock) error {

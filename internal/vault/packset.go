@@ -25,12 +25,14 @@ type packSet struct {
 	present map[pack.Name]seal.ChunkKind
 	// unindexed are packs that no segment covered; their directories were read.
 	unindexed []pack.Info
+	// ledger tells which packs are condemned and which were replaced.
+	ledger *ledger
 	// faults name objects that cannot be used, with the reason.
 	faults []Fault
 }
 
 func newPackSet() *packSet {
-	return &packSet{byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}, present: map[pack.Name]seal.ChunkKind{}}
+	return &packSet{ledger: newLedger(), byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}, present: map[pack.Name]seal.ChunkKind{}}
 }
 
 // Fault is an object found wrong, and why.
@@ -76,10 +78,19 @@ func (v *Vault) readPackSet(ctx context.Context) (*packSet, error) {
 // readPackSetWithout reads the packs that exclude does not know as damaged.
 func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object string) bool) (*packSet, error) {
 	set := newPackSet()
+	var err error
+	if set.ledger, err = v.readLedger(ctx); errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+		// Nothing is deleted while records cannot be read, so nothing is lost
+		// by counting on every pack.
+		v.warn("%v", err)
+		set.ledger = newLedger()
+	} else if err != nil {
+		return nil, err
+	}
 	if err := v.readSegments(ctx, set); err != nil {
 		return nil, err
 	}
-	err := v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
+	err = v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
 		kind, name, ok := pack.ParseObject(i.Name)
 		if !ok {
 			set.fault(i.Name, "not the name of a pack")
@@ -286,12 +297,19 @@ func (s *packSet) places(id index.ID) []index.Place {
 	return append(out, doubtful...)
 }
 
-// place gives the first healthy place of a chunk.
+// usable reports whether a point may count on a pack: it is whole as far as is
+// known, and not condemned.
+func (s *packSet) usable(n pack.Name) bool {
+	_, condemned := s.ledger.condemned[n]
+	return s.healthy[n] && !condemned
+}
+
+// place gives the first place of a chunk that a point may count on.
 func (s *packSet) place(id index.ID) (index.Place, bool) {
 	var found index.Place
 	for _, seg := range s.segments {
 		stopped := !seg.Lookup(id, func(p index.Place) bool {
-			if !s.healthy[p.Pack.Name] {
+			if !s.usable(p.Pack.Name) {
 				return true
 			}
 			found = p

@@ -268,7 +268,8 @@ func (v *Vault) parsePoint(_ context.Context, object string, data []byte) (Point
 	return p, nil
 }
 
-// PackObjects gives the object names of the packs the point needed at commit.
+// PackObjects gives the object names of the packs that the point needs: those
+// listed at commit, or what replaced them since.
 // The kind of each is looked up among the packs present; a missing one is
 // given as a data pack.
 func (v *Vault) PackObjects(ctx context.Context, e Envelope) ([]string, error) {
@@ -283,19 +284,30 @@ func (s *packSet) objects(e Envelope) ([]string, error) {
 	if e.Packs.Base != nil {
 		return nil, errkind.New(errkind.Unsupported, "point %s lists its packs relative to another: this version only writes full lists", e.ID)
 	}
-	if len(e.Packs.Names)%32 != 0 {
-		return nil, errkind.New(errkind.Damaged, "pack list of point %s", e.ID)
+	listed, err := splitNames(e.Packs.Names)
+	if err != nil {
+		return nil, err
 	}
 	var out []string
-	for names := e.Packs.Names; len(names) > 0; names = names[32:] {
-		n := pack.Name(names[:32])
-		kind := seal.DataChunk
-		if k, ok := s.present[n]; ok {
-			kind = k
-		} else if p := s.byName[n]; p != nil {
-			kind = p.Kind
+	seen := map[pack.Name]bool{}
+	for _, was := range listed {
+		for _, n := range s.ledger.where(was) {
+			if !seen[n] {
+				seen[n] = true
+				out = append(out, s.object(n))
+			}
 		}
-		out = append(out, pack.Object(kind, n))
 	}
 	return out, nil
+}
+
+// object names a pack's object; one that nothing is known of as that of data.
+func (s *packSet) object(n pack.Name) string {
+	kind := seal.DataChunk
+	if k, ok := s.present[n]; ok {
+		kind = k
+	} else if p := s.byName[n]; p != nil {
+		kind = p.Kind
+	}
+	return pack.Object(kind, n)
 }

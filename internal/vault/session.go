@@ -102,17 +102,30 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 	if _, err := v.finishCommits(ctx, g); err != nil {
 		return nil, err
 	}
+	return v.openSession(ctx, opts)
+}
+
+// openSession begins a session for whoever was allowed to. It is registered
+// before it looks at the packs: what is condemned later is not deleted while it is open.
+func (v *Vault) openSession(ctx context.Context, opts SessionOptions) (_ *Session, err error) {
+	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, builder: index.NewBuilder(v.chunkID)}
+	if err := v.register(ctx, s); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			v.unregister(s)
+		}
+	}()
 	v.forgetPacks()
-	set, err := v.loadPacks(ctx)
+	s.set, err = v.loadPacks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cutter, err := chunk.New(v.header.Cutter, v.domain.GearTable())
-	if err != nil {
+	if s.cutter, err = chunk.New(v.header.Cutter, v.domain.GearTable()); err != nil {
 		return nil, err
 	}
-	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), cutter: cutter, set: set,
-		frames: make(chan *frame), drain: make(chan struct{}), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, builder: index.NewBuilder(v.chunkID)}
+	s.frames, s.drain = make(chan *frame), make(chan struct{})
 	if s.key, err = v.ring.SessionKey(v.ring.Current, s.id); err != nil {
 		return nil, err
 	}
@@ -160,6 +173,7 @@ func (s *Session) Err() error { return context.Cause(s.ctx) }
 // again by the next session.
 func (s *Session) Abort() {
 	s.cancel()
+	defer s.v.unregister(s)
 	s.end.Do(func() {
 		s.flushed = cmp.Or(s.finish(s.ctx), errkind.New(errkind.Internal, "the session was aborted"))
 		s.v.forgetPacks()
@@ -199,7 +213,7 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 	}
 	get := func(ctx context.Context, d Digest) ([]byte, error) { return s.v.node(ctx, s.set, d) }
 	err := tree.WalkContent(ctx, get, c,
-		func(d Digest) { look(seal.TreeChunk, d) },
+		func(d Digest) bool { look(seal.TreeChunk, d); return true },
 		func(it tree.ListItem) error { look(seal.DataChunk, it.Digest); return nil })
 	if err != nil {
 		return false, err
@@ -237,4 +251,56 @@ func (s *Session) provisionalLock() blob.Lock {
 		return blob.Lock{}
 	}
 	return blob.Lock{Mode: s.opts.Lock, Until: s.v.opts.Now().Add(provisional)}
+}
+
+// register notes an open session and the last governance record before it.
+func (v *Vault) register(ctx context.Context, s *Session) error {
+	l, err := v.readLedger(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+		return err // with damaged records nothing is collected
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.sessions == nil {
+		v.sessions = map[*Session]uint64{}
+	}
+	v.sessions[s] = 0
+	if l != nil {
+		v.sessions[s] = l.last.Number
+	}
+	return nil
+}
+
+func (v *Vault) unregister(s *Session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.sessions, s)
+}
+
+// counts tells which packs the session stored or counts on.
+func (s *Session) counts(on map[pack.Name]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.needed {
+		on[n] = true
+	}
+}
+
+// checkCondemned refuses to make a point that would need a condemned pack.
+func (s *Session) checkCondemned(ctx context.Context) error {
+	l, err := s.v.readLedger(ctx)
+	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+		return nil // nothing is collected with damaged records
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.needed {
+		if _, condemned := l.condemned[n]; condemned {
+			return errkind.New(errkind.Busy, "pack %s, which this point counts on, was given up by a garbage collection meanwhile: run the backup again", n)
+		}
+	}
+	return nil
 }

@@ -97,9 +97,15 @@ type Vault struct {
 	publics map[canon.KeyID]ed25519.PublicKey
 	zippers seal.ZipperPool
 
-	mu       sync.Mutex // guards packs, warnings
+	mu       sync.Mutex // guards packs, ledger, sessions, warnings
 	packs    *packSet
+	ledger   *ledger
+	sessions map[*Session]uint64 // the open ones, with the last governance record of their beginning
 	warnings []string
+
+	// committing is held by commits from their last look at what is condemned
+	// until the point is written, and by what condemns packs.
+	committing sync.RWMutex
 }
 
 // Format keeps the vault's secrets out of logs, whatever the verb.

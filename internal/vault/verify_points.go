@@ -31,6 +31,11 @@ func (w *verifier) pointObjects(ctx context.Context) error {
 	for _, ref := range refs {
 		w.gap(ref, next[ref.Source]+1)
 		next[ref.Source] = ref.Number
+		if w.set.ledger.has(ref.Object) {
+			w.report.Notes = append(w.report.Notes, fmt.Sprintf("point %q was removed, and something of it is still there: the next garbage collection deletes it", ref.Object))
+			delete(last, ref.Source)
+			continue
+		}
 		p, err := w.pointObject(ctx, ref, present)
 		if err != nil {
 			return err
@@ -39,7 +44,11 @@ func (w *verifier) pointObjects(ctx context.Context) error {
 			delete(last, ref.Source)
 			continue
 		}
-		w.checkChain(last[ref.Source], *p)
+		before := last[ref.Source]
+		if x, gone := w.set.ledger.removed[pointKey{ref.Source, ref.Number - 1}]; gone {
+			before = Point{Envelope: Envelope{Number: x.Number}, Object: pointObject(x.Source, x.Number), Digest: x.Digest}
+		}
+		w.checkChain(before, *p)
 		w.checkRecords(*p)
 		w.points = append(w.points, *p)
 		last[ref.Source] = *p
@@ -48,10 +57,13 @@ func (w *verifier) pointObjects(ctx context.Context) error {
 	return nil
 }
 
-// gap names the points that numbering knows and storage lacks. Nothing in this
-// version of the format takes points away.
+// gap names the points that numbering knows and storage lacks, but for those
+// that were removed on the record.
 func (w *verifier) gap(ref PointRef, want uint64) {
 	for n := want; n < ref.Number && n < want+maxGap; n++ {
+		if w.set.ledger.has(pointObject(ref.Source, n)) {
+			continue
+		}
 		w.problem(pointObject(ref.Source, n), errkind.New(errkind.Damaged, "the point is not in the store, though later ones of its source are"))
 	}
 	if ref.Number > want+maxGap {

@@ -134,6 +134,23 @@ func (s *Segment) Lookup(id ID, fn func(Place) bool) bool {
 	return true
 }
 
+// Find gives the number of the first entry of id and how many there are.
+func (s *Segment) Find(id ID) (first, count int) {
+	e := sorter{data: s.entries}
+	n := e.Len()
+	first = sort.Search(n, func(i int) bool { return bytes.Compare(e.at(i)[:32], id[:]) >= 0 })
+	for first+count < n && bytes.Equal(e.at(first + count)[:32], id[:]) {
+		count++
+	}
+	return first, count
+}
+
+// At gives the entry of a number from 0 to Len-1.
+func (s *Segment) At(i int) (ID, Place) {
+	entry := sorter{data: s.entries}.at(i)
+	return ID(entry[:32]), s.place(entry)
+}
+
 func (s *Segment) place(entry []byte) Place {
 	return Place{
 		Pack:   s.packs[binary.BigEndian.Uint32(entry[32:])],

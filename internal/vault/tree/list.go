@@ -46,15 +46,16 @@ func listLevel(ctx context.Context, put Putter, items []ListItem) ([]ListItem, e
 }
 
 // WalkContent calls fn for each data chunk of a content stream, in order, and
-// node (may be nil) for each list node before it is fetched.
-func WalkContent(ctx context.Context, get Getter, c *Content, node func(Digest), fn func(ListItem) error) error {
+// node (may be nil) for each list node before it is fetched; false skips it and
+// all below.
+func WalkContent(ctx context.Context, get Getter, c *Content, node func(Digest) bool, fn func(ListItem) error) error {
 	if c == nil {
 		return nil
 	}
 	return walkList(ctx, get, c.List, c.Depth, node, fn)
 }
 
-func walkList(ctx context.Context, get Getter, items []ListItem, depth uint8, node func(Digest), fn func(ListItem) error) error {
+func walkList(ctx context.Context, get Getter, items []ListItem, depth uint8, node func(Digest) bool, fn func(ListItem) error) error {
 	for _, it := range items {
 		if depth == 0 {
 			if err := fn(it); err != nil {
@@ -62,8 +63,8 @@ func walkList(ctx context.Context, get Getter, items []ListItem, depth uint8, no
 			}
 			continue
 		}
-		if node != nil {
-			node(it.Digest)
+		if node != nil && !node(it.Digest) {
+			continue
 		}
 		plain, err := get(ctx, it.Digest)
 		if err != nil {

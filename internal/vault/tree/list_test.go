@@ -51,7 +51,7 @@ func TestContent_RoundTripAndCanonical(t *testing.T) {
 		}
 		var got []ListItem
 		nodes := 0
-		err = WalkContent(t.Context(), s.get, c, func(Digest) { nodes++ }, func(it ListItem) error { got = append(got, it); return nil })
+		err = WalkContent(t.Context(), s.get, c, func(Digest) bool { nodes++; return true }, func(it ListItem) error { got = append(got, it); return nil })
 		if err != nil || !slices.Equal(items, got) || nodes != len(s.nodes) {
 			t.Errorf("%d items: %d came back, %v, %d nodes of %d", n, len(got), err, nodes, len(s.nodes))
 		}

@@ -1,0 +1,186 @@
+package vault
+
+import (
+	"context"
+
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/gc"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
+)
+
+// marker finds out which chunks points reach. It keeps one bit for each entry
+// of the index, and looks at each tree node once, however many points share it.
+type marker struct {
+	v       *Vault
+	set     *packSet
+	reader  *Reader
+	marks   []bitmap // by segment
+	missing int64    // data chunks that no pack is known to hold
+}
+
+type bitmap []uint64
+
+func (b bitmap) set(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
+func (v *Vault) newMarker(set *packSet) *marker {
+	m := &marker{v: v, set: set, reader: v.newReader(set)}
+	for _, s := range set.segments {
+		m.marks = append(m.marks, make(bitmap, (s.Len()+63)/64))
+	}
+	return m
+}
+
+// mark notes all places of a chunk. known says that there are any, fresh that
+// it was not marked before.
+func (m *marker) mark(kind seal.ChunkKind, d Digest) (known, fresh bool) {
+	id := index.ID(m.v.domain.ChunkID(kind, d))
+	for i, s := range m.set.segments {
+		first, count := s.Find(id)
+		for j := first; j < first+count; j++ {
+			known = true
+			fresh = fresh || !m.marks[i].has(j)
+			m.marks[i].set(j)
+		}
+	}
+	return known, fresh
+}
+
+// has reports whether a chunk was marked.
+func (m *marker) has(id index.ID) bool {
+	for i, s := range m.set.segments {
+		if first, count := s.Find(id); count > 0 {
+			return m.marks[i].has(first)
+		}
+	}
+	return false
+}
+
+// node marks a tree node and tells whether it has to be looked into. One that
+// no pack holds stops the walk when it is fetched.
+func (m *marker) node(d Digest) bool {
+	known, fresh := m.mark(seal.TreeChunk, d)
+	return fresh || !known
+}
+
+// point marks everything a point reaches. Tree nodes must all be there: what
+// is below a lost one cannot be known, and must not be taken for garbage.
+func (m *marker) point(ctx context.Context, root Digest) error {
+	if !m.node(root) {
+		return nil
+	}
+	e, err := m.reader.Root(ctx, root)
+	if err != nil {
+		return err
+	}
+	return m.entry(ctx, e)
+}
+
+func (m *marker) entry(ctx context.Context, e Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.Kind != Dir {
+		return tree.WalkContent(ctx, m.reader.Node, e.Content, m.node, func(it tree.ListItem) error {
+			if known, _ := m.mark(seal.DataChunk, it.Digest); !known {
+				m.missing++
+			}
+			return nil
+		})
+	}
+	var below []Entry
+	err := tree.Walk(ctx, m.reader.Node, *e.Tree, tree.Nodes{Node: m.node}, func(c Entry) error {
+		if c.Kind == Dir {
+			below = append(below, Entry{Kind: Dir, Tree: c.Tree})
+			return nil
+		}
+		return m.entry(ctx, c)
+	})
+	for i := 0; err == nil && i < len(below); i++ {
+		err = m.entry(ctx, below[i])
+	}
+	return err
+}
+
+// count adds up what is needed of each pack and what each keeps.
+func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better func(a, b *gc.Pack) bool) error {
+	return m.each(ctx, func(id index.ID, p index.Place, marked bool) error {
+		f := facts[p.Pack.Name]
+		f.Plain += int64(p.Length)
+		if !marked {
+			return nil
+		}
+		f.Needed += int64(p.Length)
+		if m.keeper(id, facts, better) == f {
+			f.Keeps += int64(p.Length)
+		}
+		return nil
+	})
+}
+
+// each calls fn for every entry of the index that lies in a present pack, each
+// pack as the first segment that covers it tells.
+func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, marked bool) error) error {
+	for i, s := range m.set.segments {
+		for j := range s.Len() {
+			if j%4096 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			id, p := s.At(j)
+			if _, present := m.set.present[p.Pack.Name]; !present || m.set.byName[p.Pack.Name] != p.Pack {
+				continue
+			}
+			if err := fn(id, p, m.marks[i].has(j)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keeper gives the pack that is to keep a chunk.
+func (m *marker) keeper(id index.ID, facts map[pack.Name]*gc.Pack, better func(a, b *gc.Pack) bool) *gc.Pack {
+	var best *gc.Pack
+	for _, p := range m.set.places(id) {
+		if f := facts[p.Pack.Name]; f != nil && f != best && (best == nil || better(f, best)) {
+			best = f
+		}
+	}
+	return best
+}
+
+// live gives the points that are to be kept: all that the store has, but for
+// those recorded as removed. It fails unless they are those that the catalog knows.
+func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) ([]Point, error) {
+	refs, err := v.ListPoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want := map[string]Digest{}
+	for _, k := range known {
+		want[k.Object] = k.Digest
+	}
+	var out []Point
+	for _, ref := range refs {
+		if l.has(ref.Object) {
+			continue
+		}
+		p, err := v.ReadPoint(ctx, ref.Object)
+		if err != nil {
+			return nil, errkind.Wrap(errkind.Of(err), err, "garbage is not collected while a point cannot be read")
+		}
+		digest, ok := want[p.Object]
+		if !ok || digest != p.Digest {
+			return nil, errkind.New(errkind.Damaged, "garbage is not collected: point %q is in the store and the catalog does not know it so; the next backup of its source, or 'vault recover', enters it", p.Object)
+		}
+		delete(want, p.Object)
+		out = append(out, p)
+	}
+	for object := range want {
+		return nil, errkind.New(errkind.Damaged, "garbage is not collected: the catalog knows point %q and the store lacks it; 'vault verify' tells more", object)
+	}
+	return out, nil
+}
