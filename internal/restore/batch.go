@@ -84,18 +84,54 @@ func (j *job) flush(ctx context.Context) error {
 
 // fetch reads a batch and puts every chunk where it belongs.
 func (j *job) fetch(ctx context.Context, b *batch) error {
-	err := j.reader.ReadMany(ctx, b.wants, func(w vault.Want, data []byte, err error) error {
-		for i := b.first[w.Tag]; i != noPiece; i = b.pieces[i].next {
-			if err := j.put(b.pieces[i], data, err); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := j.reader.ReadMany(ctx, b.wants, func(got []vault.Got) error { return j.place(b, got) })
 	if err == nil {
 		err = ctx.Err() // a cancelled reader may have left wants out
 	}
 	return err
+}
+
+// place puts chunks where they belong, neighbours in one go where they are
+// neighbours in their file too.
+func (j *job) place(b *batch, got []vault.Got) error {
+	for i := 0; i < len(got); {
+		n, data := b.run(got[i:])
+		for k := b.first[got[i].Tag]; k != noPiece; k = b.pieces[k].next {
+			p := b.pieces[k]
+			if n > 1 { // the pieces of a run are counted as one
+				p.length = int64(len(data))
+				p.out.left.Add(int64(1 - n))
+			}
+			if err := j.put(p, data, got[i].Err); err != nil {
+				return err
+			}
+		}
+		i += n
+	}
+	return nil
+}
+
+// run tells how many of the chunks at the front follow one another both in
+// memory and in one file, and gives their bytes.
+func (b *batch) run(got []vault.Got) (n int, data []byte) {
+	first := got[0]
+	data = first.Data
+	at := b.first[first.Tag]
+	if first.Err != nil || first.Offset < 0 || b.pieces[at].next != noPiece || int64(len(data)) != b.pieces[at].length {
+		return 1, data
+	}
+	for n = 1; n < len(got); n++ {
+		next := got[n]
+		k := b.first[next.Tag]
+		p := b.pieces[k]
+		fits := next.Err == nil && next.Offset == first.Offset+len(data) && p.next == noPiece && int64(len(next.Data)) == p.length &&
+			p.out == b.pieces[at].out && p.at == b.pieces[at].at+int64(len(data))
+		if !fits {
+			break
+		}
+		data = first.Data[: len(data)+len(next.Data) : len(data)+len(next.Data)]
+	}
+	return n, data
 }
 
 // put writes a piece, or notes why it cannot be had. Errors are those that

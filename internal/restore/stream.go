@@ -110,19 +110,26 @@ func (s *stream) window(ctx context.Context, at int64) (*window, error) {
 	}
 }
 
+// fill puts a chunk into its place, or notes why it cannot be had.
+func (w *window) fill(g vault.Got) {
+	place, err := w.spans[g.Tag], g.Err
+	if err == nil && int64(len(g.Data)) != place.to-place.from {
+		err = errkind.New(errkind.Damaged, "a chunk of %d bytes stands where %d belong", len(g.Data), place.to-place.from)
+	}
+	if err != nil {
+		w.lose(place.from, err)
+		return
+	}
+	copy(w.buf[place.from:place.to], g.Data)
+}
+
 // send reads what a window wants and hands it to the writer.
 func (s *stream) send(ctx context.Context, win *window) error {
 	win.good = win.used
-	err := s.reader.ReadMany(ctx, win.wants, func(w vault.Want, data []byte, err error) error {
-		place := win.spans[w.Tag]
-		if err == nil && int64(len(data)) != place.to-place.from {
-			err = errkind.New(errkind.Damaged, "a chunk of %d bytes stands where %d belong", len(data), place.to-place.from)
+	err := s.reader.ReadMany(ctx, win.wants, func(got []vault.Got) error {
+		for _, g := range got {
+			win.fill(g)
 		}
-		if err != nil {
-			win.lose(place.from, err)
-			return nil
-		}
-		copy(win.buf[place.from:place.to], data)
 		return nil
 	})
 	if err == nil {

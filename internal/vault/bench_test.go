@@ -148,7 +148,14 @@ func BenchmarkReadMany(b *testing.B) {
 	b.SetBytes(p.Envelope.Size)
 	b.ReportAllocs()
 	for b.Loop() {
-		err := r.ReadMany(b.Context(), wants, func(_ vault.Want, _ []byte, err error) error { return err })
+		err := r.ReadMany(b.Context(), wants, func(all []vault.Got) error {
+			for _, g := range all {
+				if g.Err != nil {
+					return g.Err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -270,14 +270,19 @@ func damagedUnlessNewer(err error) errkind.Kind {
 
 func (v *Vault) readRange(ctx context.Context, object string, from, to int64) ([]byte, error) {
 	p := make([]byte, to-from)
+	return p, v.readInto(ctx, object, p, from)
+}
+
+// readInto fills p from an object; one that is too short is damaged.
+func (v *Vault) readInto(ctx context.Context, object string, p []byte, from int64) error {
 	n, err := v.bucket.ReadAt(ctx, object, p, from)
 	if n == len(p) {
-		return p, nil
+		return nil
 	}
 	if err == nil || isEOF(err) {
-		err = errkind.New(errkind.Damaged, "object %q is shorter than %d bytes", object, to)
+		err = errkind.New(errkind.Damaged, "object %q is shorter than %d bytes", object, from+int64(len(p)))
 	}
-	return nil, err
+	return err
 }
 
 // places gives the places of a chunk to read it from, those in healthy packs

@@ -29,6 +29,8 @@ type Reader struct {
 	order  []frameKey
 	held   int
 	heads  map[pack.Name]*seal.Sealer
+
+	ranges sync.Pool // of *fetched
 }
 
 type frameKey struct {
@@ -217,17 +219,27 @@ type placed struct {
 	place index.Place
 }
 
+// Got is what came of one [Want].
+type Got struct {
+	Want
+	// Data are the chunk's checked bytes, until the call they are given to
+	// returns. Neighbours whose Offset fits lie one after the other in memory.
+	Data   []byte
+	Offset int
+	// Err is of kind Damaged when the chunk cannot be had.
+	Err error
+}
+
 // ReadMany reads chunks in the order in which they lie in packs: every frame
-// is fetched and opened once, near ranges together, two at a time. fn is called once
-// for each want, from several goroutines, with the chunk's checked bytes (its until fn
-// returns) or an error of kind Damaged. An error of fn or of the store ends the
-// work and is returned.
-func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func(w Want, data []byte, err error) error) error {
+// is fetched and opened once, near ranges together, two at a time. fn is called from
+// several goroutines, once with each want, those of a frame together. An error of
+// fn or of the store ends the work and is returned.
+func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func([]Got) error) error {
 	list := make([]placed, 0, len(wants))
 	for _, w := range wants {
 		p, ok := r.place(w.Digest)
 		if !ok {
-			if err := fn(w, nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)); err != nil {
+			if err := fn([]Got{{Want: w, Err: errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)}}); err != nil {
 				return err
 			}
 			continue
@@ -281,41 +293,72 @@ func rangeEnd(list []placed) int {
 	return len(list)
 }
 
+// fetched is the memory that one range takes, used again for the next.
+type fetched struct {
+	data, scratch, plain []byte
+	got                  []Got
+}
+
 // readRanges fetches the range of part and serves it frame by frame. What does
 // not open there is looked for elsewhere.
-func (r *Reader) readRanges(ctx context.Context, part []placed, fn func(Want, []byte, error) error) error {
+func (r *Reader) readRanges(ctx context.Context, part []placed, fn func([]Got) error) error {
+	m, ok := r.ranges.Get().(*fetched)
+	if !ok {
+		m = new(fetched)
+	}
+	defer r.ranges.Put(m)
 	first, last := part[0].place, part[len(part)-1].place
 	from := int64(first.Span().Offset)
-	data, err := r.v.readRange(ctx, pack.Object(first.Pack.Kind, first.Pack.Name), from, int64(last.Span().Offset)+int64(last.Span().Sealed))
+	n := int(int64(last.Span().Offset) + int64(last.Span().Sealed) - from)
+	m.data = slices.Grow(m.data[:0], n)[:n]
+	err := r.v.readInto(ctx, pack.Object(first.Pack.Kind, first.Pack.Name), m.data, from)
 	if err != nil && !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
 		return err
 	}
 	z := r.v.zippers.Get()
 	defer r.v.zippers.Put(z)
-	var plain, scratch []byte
-	opened, number := false, uint32(0)
-	for _, w := range part {
-		if data != nil && (!opened || number != w.place.Frame) {
-			span := w.place.Span()
-			at := int64(span.Offset) - from
-			scratch = slices.Grow(scratch[:0], int(span.Sealed))
-			plain, err = r.openFrame(ctx, z, w.place.Pack, w.place.Frame, data[at:at+int64(span.Sealed)], scratch, plain[:0])
-			opened, number = true, w.place.Frame
+	for len(part) > 0 {
+		n := 1
+		for n < len(part) && part[n].place.Frame == part[0].place.Frame {
+			n++
 		}
-		var chunk []byte
-		bad := err
-		if bad == nil {
-			chunk, bad = cutPlace(plain, w.place, w.Digest)
-		}
-		if bad != nil {
-			chunk, bad = r.chunk(ctx, seal.DataChunk, w.Digest)
-		}
-		if bad != nil && !errkind.Is(bad, errkind.Damaged) {
-			return bad
-		}
-		if err := fn(w.Want, chunk, bad); err != nil {
+		if err := r.serve(ctx, z, m, part[:n], from, err); err != nil {
 			return err
 		}
+		if err := fn(m.got); err != nil {
+			return err
+		}
+		part = part[n:]
+	}
+	return nil
+}
+
+// serve opens the frame of part, whose bytes were read at from unless bad says
+// why not, and cuts the wants out of it.
+func (r *Reader) serve(ctx context.Context, z *seal.Zipper, m *fetched, part []placed, from int64, bad error) error {
+	m.got = m.got[:0]
+	if bad == nil {
+		span := part[0].place.Span()
+		at := int64(span.Offset) - from
+		m.scratch = slices.Grow(m.scratch[:0], int(span.Sealed))
+		plain, err := r.openFrame(ctx, z, part[0].place.Pack, part[0].place.Frame, m.data[at:at+int64(span.Sealed)], m.scratch, m.plain[:0])
+		if bad = err; err == nil {
+			m.plain = plain
+		}
+	}
+	for _, w := range part {
+		got := Got{Want: w.Want, Offset: int(w.place.Offset), Err: bad}
+		if got.Err == nil {
+			got.Data, got.Err = cutPlace(m.plain, w.place, w.Digest)
+		}
+		if got.Err != nil {
+			got.Data, got.Err = r.chunk(ctx, seal.DataChunk, w.Digest)
+			got.Offset = -1
+		}
+		if got.Err != nil && !errkind.Is(got.Err, errkind.Damaged) {
+			return got.Err
+		}
+		m.got = append(m.got, got)
 	}
 	return nil
 }

@@ -24,23 +24,25 @@ func TestReadMany_CancelledIsNotSuccess(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var got atomic.Int64
-	err = r.ReadMany(ctx, wants, func(vault.Want, []byte, error) error { got.Add(1); return nil })
+	err = r.ReadMany(ctx, wants, func(all []vault.Got) error { got.Add(int64(len(all))); return nil })
 	if err == nil && int(got.Load()) < len(wants) {
 		t.Errorf("nil with %d of %d served", got.Load(), len(wants))
 	}
 	got.Store(0)
-	err = r.ReadMany(t.Context(), append(wants, wants...), func(w vault.Want, data []byte, err error) error {
-		if err != nil || vault.Digest(sum(data)) != w.Digest {
-			t.Errorf("%v", err)
+	err = r.ReadMany(t.Context(), append(wants, wants...), func(all []vault.Got) error {
+		for _, g := range all {
+			if g.Err != nil || vault.Digest(sum(g.Data)) != g.Digest {
+				t.Errorf("%v", g.Err)
+			}
 		}
-		got.Add(1)
+		got.Add(int64(len(all)))
 		return nil
 	})
 	if err != nil || int(got.Load()) != 2*len(wants) {
 		t.Errorf("%d served, %v", got.Load(), err)
 	}
 	boom := errors.New("enough")
-	if err := r.ReadMany(t.Context(), wants, func(vault.Want, []byte, error) error { return boom }); !errors.Is(err, boom) {
+	if err := r.ReadMany(t.Context(), wants, func([]vault.Got) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("%v", err)
 	}
 }
@@ -93,9 +95,11 @@ func TestDamage_ReadManyNeverGivesWrongBytes(t *testing.T) {
 	}
 	wants := f.wants(r, points...)
 	var calls atomic.Int64
-	err = r.ReadMany(t.Context(), wants, func(w vault.Want, data []byte, err error) error {
-		if calls.Add(1); data != nil || !errkind.Is(err, errkind.Damaged) {
-			t.Errorf("%d bytes, %v", len(data), err)
+	err = r.ReadMany(t.Context(), wants, func(all []vault.Got) error {
+		for _, g := range all {
+			if calls.Add(1); g.Data != nil || !errkind.Is(g.Err, errkind.Damaged) {
+				t.Errorf("%d bytes, %v", len(g.Data), g.Err)
+			}
 		}
 		return nil
 	})
