@@ -94,6 +94,47 @@ type Verification struct {
 	Unneeded  int64           `json:"unreferenced_packs"`
 }
 
+// Collect asks for a plan of garbage collection, or, with a plan's digest, to
+// do what it says.
+type Collect struct {
+	Digest string `json:"digest,omitempty"`
+}
+
+// Garbage is a plan of garbage collection, and what was done of it.
+type Garbage struct {
+	Vault         string       `json:"vault"`
+	Digest        string       `json:"digest"`
+	Nothing       bool         `json:"nothing"` // to do
+	Points        int          `json:"points"`  // whose needs were looked at
+	MissingChunks int64        `json:"missing_chunks"`
+	Packs         []PackStep   `json:"packs"` // all but those that points need
+	KeptPacks     int          `json:"kept_packs"`
+	KeptBytes     int64        `json:"kept_bytes"`
+	Stale         []string     `json:"stale"` // objects that are only left over
+	Done          *GarbageDone `json:"done,omitempty"`
+	Warnings      []string     `json:"warnings,omitempty"`
+}
+
+// PackStep is what becomes of a pack, and why.
+type PackStep struct {
+	Object string `json:"object"`
+	Action string `json:"action"`
+	Reason string `json:"reason"`
+	Size   int64  `json:"size"`
+	Needed int64  `json:"needed"` // bytes of its chunks that points reach
+}
+
+// GarbageDone counts the packs, the leftovers and the bytes.
+type GarbageDone struct {
+	Condemned int   `json:"condemned"`
+	Deleted   int   `json:"deleted"`
+	Repacked  int   `json:"repacked"`
+	Released  int   `json:"released"`
+	Stale     int   `json:"stale"`
+	Freed     int64 `json:"freed"`
+	Copied    int64 `json:"copied"`
+}
+
 // DamagedObject is an object found wrong and what depends on it.
 type DamagedObject struct {
 	Object    string         `json:"object"`

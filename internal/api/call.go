@@ -33,6 +33,11 @@ func (c *Client) VerifyVault(ctx context.Context, name string, in Verify, fn fun
 	return follow[Verification](ctx, c, post(in, "vaults", name, "verify"), fn)
 }
 
+// CollectGarbage plans a garbage collection, or does what a plan says.
+func (c *Client) CollectGarbage(ctx context.Context, name string, in Collect, fn func(Event)) (Garbage, error) {
+	return follow[Garbage](ctx, c, post(in, "vaults", name, "gc"), fn)
+}
+
 // Recover rebuilds what is known from a store and a key.
 func (c *Client) Recover(ctx context.Context, in Recover, fn func(Event)) (Recovered, error) {
 	return follow[Recovered](ctx, c, post(in, "recover"), fn)

@@ -21,6 +21,7 @@ const (
 	RunRestore RunKind = "restore"
 	RunVerify  RunKind = "verify"
 	RunRecover RunKind = "recover"
+	RunCollect RunKind = "gc"
 	RunDrill   RunKind = "drill"
 )
 
@@ -60,7 +61,7 @@ const runColumns = "id, kind, vault_id, source_id, point_id, host, pid, started_
 func (r Run) check() error {
 	var c checks
 	c.ulid("run", r.ID)
-	oneOf(&c, "kind of run", r.Kind, []RunKind{RunBackup, RunRestore, RunVerify, RunRecover, RunDrill})
+	oneOf(&c, "kind of run", r.Kind, []RunKind{RunBackup, RunRestore, RunVerify, RunRecover, RunCollect, RunDrill})
 	c.instant("the start time of the run", r.StartedAt)
 	return c.err
 }
@@ -183,7 +184,7 @@ func (t *Tx) EndRun(ctx context.Context, g access.Grant, run Run) error {
 }
 
 func runActions() []access.Action {
-	return []access.Action{access.BackupRun, access.RestoreRun, access.VaultVerify, access.VaultRecover, drillRun}
+	return []access.Action{access.BackupRun, access.RestoreRun, access.VaultVerify, access.VaultRecover, access.PackDelete, drillRun}
 }
 
 // BeginRun is [Tx.BeginRun] in a transaction of its own.

@@ -92,6 +92,22 @@ func (term *terminal) runUntil(ctx context.Context, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
+func garbage(done bool) api.Garbage {
+	g := api.Garbage{
+		Vault: "books", Digest: strings.Repeat("5f", 32), Points: 12, KeptPacks: 41, KeptBytes: 1 << 30, Stale: []string{"index/hint-a-0000000001"},
+		Packs: []api.PackStep{
+			{Object: "packs/data/01/01aa", Action: "condemn", Reason: "no point needs it", Size: 31 << 20},
+			{Object: "packs/data/02/02bb", Action: "delete", Reason: "condemned, and no session older than that is open", Size: 30 << 20},
+			{Object: "packs/data/03/03cc", Action: "repack", Reason: "most of it is needed by no point", Size: 30 << 20, Needed: 2 << 20},
+			{Object: "packs/tree/04/04dd", Action: "keep", Reason: "locked", Size: 5 << 20},
+		},
+	}
+	if done {
+		g.Done = &api.GarbageDone{Condemned: 1, Deleted: 1, Repacked: 1, Stale: 1, Freed: 30 << 20, Copied: 2 << 20}
+	}
+	return g
+}
+
 // fake answers like a server with one of everything.
 func fake() *http.ServeMux {
 	mux := http.NewServeMux()
@@ -108,6 +124,11 @@ func fake() *http.ServeMux {
 	answer("GET vaults/{name}", vault())
 	answer("POST vaults", vault())
 	work("vaults/{name}/verify", verification())
+	mux.HandleFunc("POST "+root+"vaults/{name}/gc", func(w http.ResponseWriter, r *http.Request) {
+		var in api.Collect
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		sendWork(w, garbage(in.Digest != ""))
+	})
 	work("recover", api.Recovered{Vault: vault(), Sources: 1, Points: 2, Policies: 1, Packs: 40, Events: 12, Warnings: []string{"the index was rebuilt"}})
 	answer("GET sources", []api.Source{source()})
 	answer("GET sources/{name}", source())

@@ -23,6 +23,8 @@ func commands() map[string][]string {
 		"vault_list":         {"vault", "list"},
 		"vault_show":         {"vault", "show", "books"},
 		"vault_verify":       {"vault", "verify", "books"},
+		"vault_gc":           {"vault", "gc", "books"},
+		"vault_gc_apply":     {"vault", "gc", "books", "--apply", "--yes"},
 		"vault_recover":      {"vault", "recover", "file:///srv/vault", "--key-file", "/k"},
 		"source_create":      {"source", "create", "ledgers", "/srv/ledgers", "--vault", "books"},
 		"source_list":        {"source", "list"},

@@ -16,7 +16,7 @@ func newRoot(s *session) *cobra.Command {
 		"Counterfoil keeps backups and proves that they are whole, complete and kept\nas long as the policy says. Begin with: counterfoil quickstart",
 		newQuickstart(s),
 		s.group("vault", "named stores of recovery points", "",
-			newVaultCreate(s), newVaultList(s), newVaultShow(s), newVaultVerify(s), newVaultRecover(s)),
+			newVaultCreate(s), newVaultList(s), newVaultShow(s), newVaultVerify(s), newVaultGC(s), newVaultRecover(s)),
 		s.group("source", "what is protected", "",
 			newSourceCreate(s), newSourceList(s), newSourceShow(s)),
 		s.group("backup", "make recovery points", "", newBackupRun(s)),

@@ -62,6 +62,7 @@ func (s *Server) Handler() http.Handler {
 		"GET /api/v1/vaults/{name}":         s.vault,
 		"POST /api/v1/vaults":               s.createVault,
 		"POST /api/v1/vaults/{name}/verify": s.verifyVault,
+		"POST /api/v1/vaults/{name}/gc":     s.collectGarbage,
 		"POST /api/v1/recover":              s.recoverVault,
 		"GET /api/v1/sources":               s.sources,
 		"GET /api/v1/sources/{name}":        s.source,

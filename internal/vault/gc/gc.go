@@ -122,6 +122,8 @@ func (f Facts) decide(p Pack) (Action, Reason) {
 		return Keep, Waiting
 	case p.Condemned > 0:
 		return Delete, Announced
+	case locked && wanted:
+		return Keep, InUse
 	case locked:
 		return Keep, Locked
 	case p.Held:

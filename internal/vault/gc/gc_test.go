@@ -26,7 +26,7 @@ func TestDecide(t *testing.T) {
 		"a session's":                {gc.Facts{}, gc.Pack{Held: true}, gc.Keep, gc.InSession},
 		"unlisted":                   {gc.Facts{}, gc.Pack{Whole: true, Plain: 100, Needed: 1, Keeps: 1}, gc.Keep, gc.Unlisted},
 		"mostly dead":                {gc.Facts{RepackBelow: .25}, gc.Pack{Whole: true, Listed: true, Plain: 100, Needed: 24, Keeps: 24}, gc.Repack, gc.MostlyDead},
-		"mostly dead, locked":        {gc.Facts{RepackBelow: .25}, gc.Pack{Whole: true, Listed: true, Plain: 100, Keeps: 24, LockedUntil: later}, gc.Keep, gc.Locked},
+		"mostly dead, locked":        {gc.Facts{RepackBelow: .25}, gc.Pack{Whole: true, Listed: true, Plain: 100, Keeps: 24, LockedUntil: later}, gc.Keep, gc.InUse},
 		"mostly dead, never repack":  {gc.Facts{RepackBelow: -1}, gc.Pack{Whole: true, Listed: true, Plain: 100, Needed: 24, Keeps: 24}, gc.Keep, gc.InUse},
 		"damaged, in use":            {gc.Facts{RepackBelow: .25}, gc.Pack{Listed: true, Plain: 100, Needed: 1, Keeps: 1}, gc.Keep, gc.InUse},
 		"damaged, healed":            {gc.Facts{}, gc.Pack{Listed: true, Plain: 100, Needed: 50}, gc.Repack, gc.Replaced},
