@@ -158,7 +158,12 @@ func (c *Custody) options(ctx context.Context, id string) (vault.Options, error)
 	for _, d := range damages {
 		bad[d.Object] = true
 	}
-	return vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, Exclude: func(o string) bool { return id != "" && bad[o] }}, nil
+	o := vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}
+	if id != "" {
+		o.Exclude = func(object string) bool { return bad[object] }
+		o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
+	}
+	return o, nil
 }
 
 // forget closes a vault, so that the next use opens it anew.

@@ -278,7 +278,7 @@ func FuzzParsePoint(f *testing.F) {
 			}
 			return
 		}
-		if names, err := newPackSet().objects(p.Envelope); err == nil && len(names)*32 != len(p.Envelope.Packs.Names) {
+		if names, err := (&packSet{ledger: newLedger()}).objects(p.Envelope); err == nil && len(names)*32 != len(p.Envelope.Packs.Names) {
 			t.Fatal("pack list")
 		}
 		if !slices.Equal(p.Digest[:], sum32(object)) {

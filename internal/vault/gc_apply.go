@@ -176,7 +176,9 @@ func (c *collection) tidy(ctx context.Context, g access.Grant, out *GCResult) er
 		out.Stale++
 		out.Freed += i.Size
 	}
-	return nil
+	_, merged, err := c.v.MergeIndex(ctx, g)
+	out.Stale += merged
+	return err
 }
 
 // repack copies what packs keep into new ones, and records where it is. The
@@ -218,7 +220,7 @@ func (c *collection) repack(ctx context.Context, g access.Grant, out *GCResult) 
 // kept calls take for every chunk whose keeper is one of the packs.
 func (c *collection) kept(ctx context.Context, from map[pack.Name]bool, take func(seal.ChunkKind, Digest) error) error {
 	for n := range from {
-		p := c.set.byName[n]
+		p := c.set.pack(n)
 		if p == nil || c.facts[n].Keeps == 0 {
 			continue
 		}
@@ -288,7 +290,7 @@ func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool)
 			return nil
 		}
 		for _, place := range set.places(id) {
-			if n := place.Pack.Name; !emptied[n] && set.usable(n) {
+			if n := place.Pack.Name; !emptied[n] && set.state(n).usable() {
 				by[p.Pack.Name][n] = true
 				return nil
 			}

@@ -28,7 +28,7 @@ func (b bitmap) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
 func (v *Vault) newMarker(set *packSet) *marker {
 	m := &marker{v: v, set: set, reader: v.newReader(set)}
-	for _, s := range set.segments {
+	for _, s := range set.tables {
 		m.marks = append(m.marks, make(bitmap, (s.Len()+63)/64))
 	}
 	return m
@@ -38,7 +38,7 @@ func (v *Vault) newMarker(set *packSet) *marker {
 // it was not marked before.
 func (m *marker) mark(kind seal.ChunkKind, d Digest) (known, fresh bool) {
 	id := index.ID(m.v.domain.ChunkID(kind, d))
-	for i, s := range m.set.segments {
+	for i, s := range m.set.tables {
 		first, count := s.Find(id)
 		for j := first; j < first+count; j++ {
 			known = true
@@ -51,7 +51,7 @@ func (m *marker) mark(kind seal.ChunkKind, d Digest) (known, fresh bool) {
 
 // has reports whether a chunk was marked.
 func (m *marker) has(id index.ID) bool {
-	for i, s := range m.set.segments {
+	for i, s := range m.set.tables {
 		if first, count := s.Find(id); count > 0 {
 			return m.marks[i].has(first)
 		}
@@ -109,6 +109,9 @@ func (m *marker) entry(ctx context.Context, e Entry) error {
 func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better func(a, b *gc.Pack) bool) error {
 	return m.each(ctx, func(id index.ID, p index.Place, marked bool) error {
 		f := facts[p.Pack.Name]
+		if f == nil {
+			return errkind.New(errkind.Busy, "pack %s disappeared while garbage was looked for: somebody else deletes in this store", p.Pack.Name)
+		}
 		f.Plain += int64(p.Length)
 		if !marked {
 			return nil
@@ -121,21 +124,20 @@ func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better
 	})
 }
 
-// each calls fn for every entry of the index that lies in a present pack, each
-// pack as the first segment that covers it tells.
+// each calls fn for every entry of the index that lies in a present pack.
 func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, marked bool) error) error {
-	for i, s := range m.set.segments {
-		for j := range s.Len() {
+	for i, t := range m.set.tables {
+		err := t.Each(func(j int, id index.ID, p index.Place) error {
 			if j%4096 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			id, p := s.At(j)
-			if _, present := m.set.present[p.Pack.Name]; !present || m.set.byName[p.Pack.Name] != p.Pack {
-				continue
+			if m.set.flags[i][p.Number]&packPresent == 0 {
+				return nil
 			}
-			if err := fn(id, p, m.marks[i].has(j)); err != nil {
-				return err
-			}
+			return fn(id, p, m.marks[i].has(j))
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

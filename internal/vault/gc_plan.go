@@ -155,8 +155,8 @@ func (c *collection) weigh(ctx context.Context, held map[pack.Name]bool) error {
 		if !ok {
 			return nil // not ours to judge
 		}
-		f := &gc.Pack{Object: i.Name, Size: i.Size, Whole: c.set.healthy[n], Held: held[n], Condemned: c.ledger.condemned[n]}
-		if _, listed := c.set.present[n]; !listed {
+		f := &gc.Pack{Object: i.Name, Size: i.Size, Whole: c.set.state(n)&packHealthy != 0, Held: held[n], Condemned: c.ledger.condemned[n]}
+		if c.set.state(n)&packPresent == 0 {
 			f.Held = true // stored since
 		}
 		if i.Lock.Mode != blob.NoLock {
@@ -181,12 +181,10 @@ func (c *collection) weigh(ctx context.Context, held map[pack.Name]bool) error {
 			}
 		}
 	}
-	for n := range c.set.present {
-		if c.facts[n] == nil {
-			return errkind.New(errkind.Busy, "pack %s disappeared while garbage was looked for: somebody else deletes in this store", n)
-		}
+	if err := c.marks.count(ctx, c.facts, c.better); err != nil {
+		return err
 	}
-	return c.marks.count(ctx, c.facts, c.better)
+	return c.set.err()
 }
 
 func (c *collection) better(a, b *gc.Pack) bool { return gc.Better(*a, *b, c.now) }

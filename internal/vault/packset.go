@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -18,22 +20,34 @@ import (
 // packSet is what is known about the packs in the store: the index, checked
 // against the listing. It is immutable once loaded.
 type packSet struct {
-	segments []*index.Segment
-	byName   map[pack.Name]*index.Pack
-	healthy  map[pack.Name]bool
-	// present are all packs in the listing, whole or not.
-	present map[pack.Name]seal.ChunkKind
-	// unindexed are packs that no segment covered; their directories were read.
-	unindexed []pack.Info
+	tables []*index.Table
+	// flags tell of each table's packs by their number. Of a pack that several
+	// tables have, only the first has any.
+	flags [][]packFlags
+	// strays are packs in the listing that no table has: nothing in them can be found.
+	strays map[pack.Name]seal.ChunkKind
+	// healthy counts the packs that are there as the index has them.
+	healthy int64
 	// ledger tells which packs are condemned and which were replaced.
 	ledger *ledger
+	// unindexed are packs that no segment covered; their directories were read.
+	unindexed []pack.Info
 	// faults name objects that cannot be used, with the reason.
 	faults []Fault
 }
 
-func newPackSet() *packSet {
-	return &packSet{ledger: newLedger(), byName: map[pack.Name]*index.Pack{}, healthy: map[pack.Name]bool{}, present: map[pack.Name]seal.ChunkKind{}}
-}
+// packFlags is what the listing and the records say of a pack.
+type packFlags uint8
+
+const (
+	packPresent   packFlags = 1 << iota // in the listing, whole or not
+	packHealthy                         // as the index has it, and not known to be damaged
+	packCondemned                       // not to be counted on
+)
+
+// usable reports whether a point may count on a pack: it is whole as far as is
+// known, and not condemned.
+func (f packFlags) usable() bool { return f&packHealthy != 0 && f&packCondemned == 0 }
 
 // Fault is an object found wrong, and why.
 type Fault struct {
@@ -77,7 +91,7 @@ func (v *Vault) readPackSet(ctx context.Context) (*packSet, error) {
 
 // readPackSetWithout reads the packs that exclude does not know as damaged.
 func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object string) bool) (*packSet, error) {
-	set := newPackSet()
+	set := &packSet{strays: map[pack.Name]seal.ChunkKind{}}
 	var err error
 	if set.ledger, err = v.readLedger(ctx); errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 		// Nothing is deleted while records cannot be read, so nothing is lost
@@ -87,34 +101,76 @@ func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object stri
 	} else if err != nil {
 		return nil, err
 	}
-	if err := v.readSegments(ctx, set); err != nil {
+	if set.tables, err = v.indexTables(ctx, set); err != nil {
 		return nil, err
 	}
-	err = v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
-		kind, name, ok := pack.ParseObject(i.Name)
+	for _, t := range set.tables {
+		set.flags = append(set.flags, make([]packFlags, t.Packs()))
+	}
+	for _, kind := range []seal.ChunkKind{seal.DataChunk, seal.TreeChunk} {
+		if err := v.listPacks(ctx, set, kind, exclude); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.checkPackNames(ctx, set); err != nil {
+		return nil, err
+	}
+	return set, v.indexUnindexed(set)
+}
+
+// listPacks compares the listing of one kind with the index.
+func (v *Vault) listPacks(ctx context.Context, set *packSet, kind seal.ChunkKind, exclude func(string) bool) error {
+	var walks []func(pack.Name) (index.PackHead, bool)
+	for _, t := range set.tables {
+		walks = append(walks, t.Walk())
+	}
+	return v.bucket.List(ctx, pack.Prefix(kind), func(i blob.Info) error {
+		_, name, ok := pack.ParseObject(i.Name)
 		if !ok {
-			set.fault(i.Name, "not the name of a pack")
+			return nil // checkPackNames tells
+		}
+		for n, walk := range walks {
+			if head, ok := walk(name); ok {
+				set.flags[n][head.Number] = set.judge(name, head, kind, i, exclude)
+				return nil
+			}
+		}
+		if exclude(i.Name) {
+			set.fault(i.Name, foundDamaged)
+			set.strays[name] = kind
 			return nil
 		}
-		set.present[name] = kind
-		known := set.byName[name]
-		switch {
-		case exclude(i.Name):
-			set.fault(i.Name, "found damaged by an earlier verification")
-		case known == nil:
-			return v.readUnindexed(ctx, set, kind, name, i)
-		case known.Size != i.Size || known.Kind != kind:
-			set.fault(i.Name, "its length or kind is not the one in the index: cut short or replaced")
-		default:
-			set.healthy[name] = true
+		return v.readUnindexed(ctx, set, kind, name, i)
+	})
+}
+
+const foundDamaged = "found damaged by an earlier verification"
+
+// judge compares a pack in the listing with what the index has of it.
+func (s *packSet) judge(name pack.Name, head index.PackHead, kind seal.ChunkKind, i blob.Info, exclude func(string) bool) packFlags {
+	f := packPresent
+	switch {
+	case exclude(i.Name):
+		s.fault(i.Name, foundDamaged)
+	case head.Size != i.Size || head.Kind != kind:
+		s.fault(i.Name, "its length or kind is not the one in the index: cut short or replaced")
+	default:
+		f |= packHealthy
+		s.healthy++
+	}
+	if _, condemned := s.ledger.condemned[name]; condemned {
+		f |= packCondemned
+	}
+	return f
+}
+
+func (v *Vault) checkPackNames(ctx context.Context, set *packSet) error {
+	return v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
+		if _, _, ok := pack.ParseObject(i.Name); !ok {
+			set.fault(i.Name, "not the name of a pack")
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	v.indexUnindexed(set)
-	return set, nil
 }
 
 func (s *packSet) fault(object, reason string) {
@@ -126,62 +182,135 @@ func (v *Vault) readUnindexed(ctx context.Context, set *packSet, kind seal.Chunk
 	if err != nil {
 		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 			set.fault(i.Name, err.Error())
+			set.strays[name] = kind
 			return nil
 		}
 		return err
 	}
 	set.unindexed = append(set.unindexed, pack.Info{Kind: kind, Name: name, Size: i.Size, Frames: frames})
-	set.healthy[name] = true
 	return nil
 }
 
-func (v *Vault) indexUnindexed(set *packSet) {
+// indexUnindexed makes a table of the packs that no segment covers.
+func (v *Vault) indexUnindexed(set *packSet) error {
 	if len(set.unindexed) == 0 {
-		return
+		return nil
 	}
 	b := index.NewBuilder(v.chunkID)
 	for _, info := range set.unindexed {
 		b.Add(info)
 	}
-	set.addSegment(b.Segment())
+	t, err := index.InMemory(index.Named{Segment: b.Segment()})
+	if err != nil {
+		return err
+	}
+	flags := make([]packFlags, t.Packs())
+	for _, info := range set.unindexed {
+		if head, ok := t.FindPack(info.Name); ok {
+			f := packPresent | packHealthy
+			if _, condemned := set.ledger.condemned[info.Name]; condemned {
+				f |= packCondemned
+			}
+			flags[head.Number] = f
+			set.healthy++
+		}
+	}
+	set.tables, set.flags = append(set.tables, t), append(set.flags, flags)
+	return nil
 }
 
 func (v *Vault) chunkID(kind seal.ChunkKind, digest [32]byte) [32]byte {
 	return v.domain.ChunkID(kind, digest)
 }
 
-func (s *packSet) addSegment(seg *index.Segment) {
-	s.segments = append(s.segments, seg)
-	for _, p := range seg.Packs() {
-		if s.byName[p.Name] == nil {
-			s.byName[p.Name] = p
-		}
+// store gives the vault's index on disk. Where its folder cannot be used, one
+// in temporary files does.
+func (v *Vault) store() (*index.Store, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.index != nil {
+		return v.index, nil
 	}
+	var err error
+	if v.index, err = index.OpenStore(v.opts.Cache); err != nil {
+		v.warnings = append(v.warnings, fmt.Sprintf("the index cache %q cannot be used: %v", v.opts.Cache, err))
+		v.index, err = index.OpenStore("")
+	}
+	return v.index, err
 }
 
-// readSegments reads every index segment; one that is damaged is left out, and
-// its packs are found again through their directories.
-func (v *Vault) readSegments(ctx context.Context, set *packSet) error {
-	var names []string
-	err := v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
-		names = append(names, i.Name)
+// addAtOnce bounds the segments in memory on their way into a table, in
+// entries.
+const addAtOnce = 1 << 20
+
+// indexTables gives the index as tables. Segments that are in none yet are
+// read; one that is damaged is left out, and its packs are found again through their
+// directories.
+func (v *Vault) indexTables(ctx context.Context, set *packSet) ([]*index.Table, error) {
+	store, err := v.store()
+	if err != nil {
+		return nil, err
+	}
+	have := store.Tables()
+	var missing []string
+	err = v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
+		name, ok := segmentName(i.Name)
+		if !ok || !slices.ContainsFunc(have, func(t *index.Table) bool { return t.Holds(name) }) {
+			missing = append(missing, i.Name)
+		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, name := range names {
-		seg, err := v.readSegment(ctx, name)
-		switch {
-		case err == nil:
-			set.addSegment(seg)
-		case errkind.Is(err, errkind.Damaged):
-			set.fault(name, err.Error())
-		default:
-			return err
+	var extra []*index.Table // where the disk is full
+	var fresh []index.Named
+	entries := 0
+	add := func() error {
+		if len(fresh) == 0 {
+			return nil
+		}
+		if err := store.Add(fresh...); err != nil {
+			v.warn("the index cache cannot be written: %v", err)
+			t, err := index.InMemory(fresh...)
+			if err != nil {
+				return err
+			}
+			extra = append(extra, t)
+		}
+		fresh, entries = nil, 0
+		return nil
+	}
+	for _, object := range missing {
+		seg, err := v.readSegment(ctx, object)
+		if errkind.Is(err, errkind.Damaged) {
+			set.fault(object, err.Error())
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		name, _ := segmentName(object)
+		fresh = append(fresh, index.Named{Segment: seg, Name: name})
+		if entries += seg.Len(); entries >= addAtOnce {
+			if err := add(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return nil
+	if err := add(); err != nil {
+		return nil, err
+	}
+	return append(store.Tables(), extra...), nil
+}
+
+// segmentName gives the SHA-256 in a segment's object name.
+func segmentName(object string) (name [32]byte, ok bool) {
+	raw, err := hex.DecodeString(strings.TrimPrefix(object, segmentPrefix))
+	if err != nil || len(raw) != len(name) {
+		return name, false
+	}
+	return [32]byte(raw), true
 }
 
 func (v *Vault) readSegment(ctx context.Context, name string) (*index.Segment, error) {
@@ -289,11 +418,12 @@ func (v *Vault) readInto(ctx context.Context, object string, p []byte, from int6
 // first. A damaged pack still gives what is whole in it: digests tell.
 func (s *packSet) places(id index.ID) []index.Place {
 	var out, doubtful []index.Place
-	for _, seg := range s.segments {
-		seg.Lookup(id, func(p index.Place) bool {
-			if s.healthy[p.Pack.Name] {
+	for i, t := range s.tables {
+		t.Lookup(id, func(p index.Place) bool {
+			switch f := s.flags[i][p.Number]; {
+			case f&packHealthy != 0:
 				out = append(out, p)
-			} else if _, ok := s.present[p.Pack.Name]; ok {
+			case f&packPresent != 0:
 				doubtful = append(doubtful, p)
 			}
 			return true
@@ -302,19 +432,15 @@ func (s *packSet) places(id index.ID) []index.Place {
 	return append(out, doubtful...)
 }
 
-// usable reports whether a point may count on a pack: it is whole as far as is
-// known, and not condemned.
-func (s *packSet) usable(n pack.Name) bool {
-	_, condemned := s.ledger.condemned[n]
-	return s.healthy[n] && !condemned
-}
-
 // place gives the first place of a chunk that a point may count on.
 func (s *packSet) place(id index.ID) (index.Place, bool) {
 	var found index.Place
-	for _, seg := range s.segments {
-		stopped := !seg.Lookup(id, func(p index.Place) bool {
-			if !s.usable(p.Pack.Name) {
+	for i, t := range s.tables {
+		if !t.MayHold(id) {
+			continue
+		}
+		stopped := !t.Lookup(id, func(p index.Place) bool {
+			if !s.flags[i][p.Number].usable() {
 				return true
 			}
 			found = p
@@ -327,13 +453,58 @@ func (s *packSet) place(id index.ID) (index.Place, bool) {
 	return found, false
 }
 
+// err tells whether the index was damaged while it was used: what it did not
+// find may be there.
+func (s *packSet) err() error {
+	for _, t := range s.tables {
+		if err := t.Err(); err != nil {
+			return errkind.Wrap(errkind.Unavailable, err, "the index cache is damaged and is made anew the next time: try again")
+		}
+	}
+	return nil
+}
+
+// find looks a pack up by its name.
+func (s *packSet) find(n pack.Name) (table int, head index.PackHead, ok bool) {
+	for i, t := range s.tables {
+		if head, ok := t.FindPack(n); ok {
+			return i, head, true
+		}
+	}
+	return 0, index.PackHead{}, false
+}
+
+// state tells what is known of a pack.
+func (s *packSet) state(n pack.Name) packFlags {
+	if _, stray := s.strays[n]; stray {
+		return packPresent
+	}
+	if i, head, ok := s.find(n); ok {
+		return s.flags[i][head.Number]
+	}
+	return 0
+}
+
+// pack gives what the index has of a pack, nil if nothing.
+func (s *packSet) pack(n pack.Name) *index.Pack {
+	i, head, ok := s.find(n)
+	if !ok {
+		return nil
+	}
+	p, err := s.tables[i].Pack(head.Number)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
 // RebuildIndex writes a fresh index segment from the packs' directories alone
 // and gives the number of packs it covers. Older segments stay; they say the same.
 func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
 	if err := g.Require(access.IndexRebuild, access.VaultRecover); err != nil {
 		return 0, err
 	}
-	set := newPackSet()
+	set := &packSet{strays: map[pack.Name]seal.ChunkKind{}}
 	err := v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
 		if kind, name, ok := pack.ParseObject(i.Name); ok {
 			return v.readUnindexed(ctx, set, kind, name, i)

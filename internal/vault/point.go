@@ -303,11 +303,11 @@ func (s *packSet) objects(e Envelope) ([]string, error) {
 
 // object names a pack's object; one that nothing is known of as that of data.
 func (s *packSet) object(n pack.Name) string {
-	kind := seal.DataChunk
-	if k, ok := s.present[n]; ok {
-		kind = k
-	} else if p := s.byName[n]; p != nil {
-		kind = p.Kind
+	kind, stray := s.strays[n]
+	if _, head, ok := s.find(n); ok {
+		kind = head.Kind
+	} else if !stray {
+		kind = seal.DataChunk
 	}
 	return pack.Object(kind, n)
 }

@@ -38,6 +38,9 @@ type frameKey struct {
 	frame uint32
 }
 
+// maxHeads bounds the packs whose keys a reader remembers.
+const maxHeads = 4096
+
 // cacheRoom bounds the opened frames a reader keeps, in bytes.
 const cacheRoom = 16 << 20
 
@@ -72,6 +75,9 @@ func (r *Reader) Chunk(ctx context.Context, d Digest) ([]byte, error) {
 // chunk tries all places of a chunk until one gives the right bytes.
 func (r *Reader) chunk(ctx context.Context, kind seal.ChunkKind, d Digest) ([]byte, error) {
 	places := r.set.places(index.ID(r.v.domain.ChunkID(kind, d)))
+	if err := r.set.err(); len(places) == 0 && err != nil {
+		return nil, err
+	}
 	if len(places) == 0 {
 		return nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", d)
 	}
@@ -161,6 +167,9 @@ func (r *Reader) sealer(ctx context.Context, p *index.Pack) (*seal.Sealer, error
 		return nil, errkind.Wrap(damagedUnlessNewer(err), err, "pack %s", p.Name)
 	}
 	r.mu.Lock()
+	if len(r.heads) >= maxHeads {
+		clear(r.heads)
+	}
 	r.heads[p.Name] = s
 	r.mu.Unlock()
 	return s, nil
@@ -239,6 +248,9 @@ func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func([]Got) erro
 	for _, w := range wants {
 		p, ok := r.place(w.Digest)
 		if !ok {
+			if err := r.set.err(); err != nil {
+				return err
+			}
 			if err := fn([]Got{{Want: w, Err: errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)}}); err != nil {
 				return err
 			}

@@ -70,8 +70,9 @@ type Session struct {
 	buffers sync.Pool // *streamBuffer
 	mem     memory
 
-	mu      sync.Mutex // guards claimed, needed, builder, full
-	claimed map[index.ID]struct{}
+	mu      sync.Mutex            // guards claimed, needed, builder, full
+	claimed map[index.ID]struct{} // by this session, and in no table yet
+	spilled *index.Store          // what was claimed and is in full segments
 	needed  map[pack.Name]seal.ChunkKind
 	builder *index.Builder
 	full    []*index.Segment // of packs that no segment covered before
@@ -192,7 +193,7 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 		s.needed[place.Pack.Name] = place.Pack.Kind
 		return false
 	}
-	if _, ok := s.claimed[id]; ok {
+	if _, ok := s.claimed[id]; ok || s.spilledHas(id) {
 		return false
 	}
 	s.claimed[id] = struct{}{}
@@ -238,12 +239,48 @@ func (s *Session) packStored(info pack.Info) error {
 		full = s.builder.Segment()
 		s.builder = index.NewBuilder(s.v.chunkID)
 	}
+	err := s.spill(full)
 	s.mu.Unlock()
+	if full == nil || err != nil {
+		return err
+	}
+	_, err = s.v.putSegment(s.ctx, full, s.provisionalLock())
+	return err
+}
+
+// spill moves the claims on a full segment's chunks from memory to a table, so
+// that a session's memory does not grow with what it stores. The caller holds mu.
+func (s *Session) spill(full *index.Segment) error {
 	if full == nil {
 		return nil
 	}
-	_, err := s.v.putSegment(s.ctx, full, s.provisionalLock())
-	return err
+	if s.spilled == nil {
+		var err error
+		if s.spilled, err = index.OpenStore(""); err != nil {
+			return err
+		}
+	}
+	if err := s.spilled.Add(index.Named{Segment: full}); err != nil {
+		s.v.warn("what was stored is kept in memory: %v", err)
+		return nil // the claims stay where they are
+	}
+	full.IDs(func(id index.ID) { delete(s.claimed, id) })
+	return nil
+}
+
+func (s *Session) spilledHas(id index.ID) bool {
+	if s.spilled == nil {
+		return false
+	}
+	for _, t := range s.spilled.Tables() {
+		if !t.MayHold(id) {
+			continue
+		}
+		if _, count := t.Find(id); count > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Session) provisionalLock() blob.Lock {

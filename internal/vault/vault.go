@@ -25,6 +25,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/chunk"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
@@ -73,6 +74,9 @@ type Options struct {
 	// Exclude tells which packs are known to be damaged, so that their chunks
 	// are not counted as stored. It may be nil.
 	Exclude func(object string) bool
+	// Cache is a folder of this vault's own in which its index is kept; "" keeps
+	// it in temporary files.
+	Cache string
 }
 
 func (o *Options) fill() {
@@ -97,8 +101,9 @@ type Vault struct {
 	publics map[canon.KeyID]ed25519.PublicKey
 	zippers seal.ZipperPool
 
-	mu       sync.Mutex // guards packs, ledger, sessions, warnings
+	mu       sync.Mutex // guards packs, index, ledger, sessions, warnings
 	packs    *packSet
+	index    *index.Store
 	ledger   *ledger
 	sessions map[*Session]uint64 // the open ones, with the last governance record of their beginning
 	warnings []string

@@ -225,6 +225,14 @@ func (w *verifier) loadSet(ctx context.Context) error {
 	for _, f := range set.faults {
 		w.problem(f.Object, errkind.New(errkind.Damaged, "%s", f.Reason))
 	}
-	w.report.Packs = int64(len(set.healthy))
+	for _, i := range w.infos { // those that the cache holds were not read
+		if strings.HasPrefix(i.Name, segmentPrefix) && w.byObject[i.Name] == nil {
+			_, err := w.v.readSegment(ctx, i.Name)
+			if err := w.finding(i.Name, err); err != nil {
+				return err
+			}
+		}
+	}
+	w.report.Packs = set.healthy
 	return nil
 }

@@ -27,7 +27,7 @@ func (w *verifier) packBytes(ctx context.Context) error {
 	buffers := sync.Pool{}
 	for _, i := range w.infos {
 		kind, name, ok := pack.ParseObject(i.Name)
-		if !ok || w.set.byName[name] == nil && w.byObject[i.Name] != nil {
+		if !ok || w.set.pack(name) == nil && w.byObject[i.Name] != nil {
 			continue
 		}
 		g.Go(func() error {
@@ -116,7 +116,7 @@ func (w *verifier) openPack(data []byte, kind seal.ChunkKind) (*seal.Sealer, []p
 // markAll takes every frame of a pack as bad unless it can still be read by the
 // index; the trees' walk finds out which.
 func (w *verifier) markAll(b *packCheck, name pack.Name) {
-	p := w.set.byName[name]
+	p := w.set.pack(name)
 	if p == nil {
 		return
 	}
@@ -326,8 +326,8 @@ func (t *treeCheck) holds(p index.Place, d Digest) bool {
 func (t *treeCheck) lost(kind seal.ChunkKind, d Digest, path string, cause error) {
 	object := ""
 	id := index.ID(t.w.v.domain.ChunkID(kind, d))
-	for _, seg := range t.w.set.segments {
-		seg.Lookup(id, func(p index.Place) bool {
+	for _, table := range t.w.set.tables {
+		table.Lookup(id, func(p index.Place) bool {
 			object = pack.Object(p.Pack.Kind, p.Pack.Name)
 			return false
 		})

@@ -47,8 +47,12 @@ func (w *world) checkGone(after string, now map[string]blob.Info, f facts) {
 		}
 		switch {
 		case strings.HasPrefix(name, "packs/"):
-			if !f.condemned[name[strings.LastIndexByte(name, '/')+1:]] {
+			by := f.condemned[name[strings.LastIndexByte(name, '/')+1:]]
+			if by == 0 {
 				w.t.Errorf("day %d, after %s: %s went without having been condemned", w.day, after, name)
+			}
+			if w.open != nil && w.open.records < by {
+				w.t.Errorf("day %d, after %s: %s went while a session is open that may count on it", w.day, after, name)
 			}
 		case strings.HasPrefix(name, "points/"):
 			if !f.removed[strings.TrimSuffix(name, ".intent")] {
@@ -123,13 +127,13 @@ func (w *world) read(ctx context.Context, p *point) error {
 // facts is what the governance records say.
 type facts struct {
 	count     int
-	condemned map[string]bool // names of packs that ever were
+	condemned map[string]int  // names of packs that ever were, by which record
 	removed   map[string]bool // objects of points
 }
 
 func (w *world) facts() facts {
 	w.t.Helper()
-	f := facts{condemned: map[string]bool{}, removed: map[string]bool{}}
+	f := facts{condemned: map[string]int{}, removed: map[string]bool{}}
 	records, err := w.v.Records(context.Background())
 	if err != nil {
 		w.t.Fatalf("day %d: %v", w.day, err)
@@ -142,7 +146,7 @@ func (w *world) facts() facts {
 				var x vault.PacksRecord
 				w.decode(fact, &x)
 				for names := x.Names; len(names) >= 32; names = names[32:] {
-					f.condemned[hex.EncodeToString(names[:32])] = true
+					f.condemned[hex.EncodeToString(names[:32])] = int(r.Number)
 				}
 			case vault.FactRemoved:
 				var x vault.RemovedRecord

@@ -36,6 +36,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/keys"
 	"github.com/counterfoil/counterfoil/internal/vault"
+	"github.com/counterfoil/counterfoil/internal/vault/gc"
 )
 
 func fromEnv(t *testing.T, key string, otherwise uint64) uint64 {
@@ -82,6 +83,7 @@ type world struct {
 	rnd    *rand.Rand
 	lock   blob.Mode
 	driver *memblob.Driver
+	cache  string // the folder of the index; a restart may lose it
 	kek    *keys.Held
 	server vault.ID
 	v      *vault.Vault
@@ -117,6 +119,7 @@ type draft struct {
 	source  *source
 	draft   vault.Draft
 	files   map[string][]byte
+	records int // governance records when it was opened
 }
 
 var errInjected = errors.New("injected")
@@ -126,6 +129,7 @@ func newWorld(t *testing.T, seed uint64, lock blob.Mode) *world {
 	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), lock: lock, now: time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC), server: vault.NewID(),
 		done: map[string]int{}, points: map[string]*point{}, objects: map[string]blob.Info{}}
 	w.driver = memblob.New(func() time.Time { return w.now })
+	w.cache = t.TempDir()
 	id := vault.NewID()
 	w.kek = keys.NewHeld(keys.FileProvider, id)
 	kind := vault.Trial
@@ -156,7 +160,7 @@ func grant(a access.Action) access.Grant {
 func (w *world) bucket() *blob.Bucket { return blob.New(w.driver, blob.Options{Attempts: 1}) }
 
 func (w *world) options() vault.Options {
-	return vault.Options{Server: w.server, Host: "model", Now: func() time.Time { return w.now }}
+	return vault.Options{Server: w.server, Host: "model", Now: func() time.Time { return w.now }, Cache: w.cache}
 }
 
 // reopen is what a restart does: sessions of before are gone.
@@ -165,6 +169,11 @@ func (w *world) reopen() {
 	if w.open != nil {
 		w.open.session.Abort()
 		w.open = nil
+	}
+	if w.rnd.IntN(3) == 0 {
+		if err := os.RemoveAll(w.cache); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	v, err := vault.Open(w.t.Context(), w.bucket(), w.kek, w.options())
 	if err != nil {
@@ -240,7 +249,7 @@ func (w *world) begin() (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{session: session, source: s, files: maps.Clone(s.files)}
+	d := &draft{session: session, source: s, files: maps.Clone(s.files), records: w.records}
 	return d, w.store(ctx, d)
 }
 
@@ -372,6 +381,11 @@ func (w *world) gc() error {
 	plan, err := w.v.PlanGC(context.Background(), o)
 	if err != nil {
 		return err
+	}
+	for _, step := range plan.Steps {
+		if step.Reason == gc.Unlisted {
+			w.t.Errorf("day %d: %s: %s", w.day, step.Object, step.Reason)
+		}
 	}
 	_, err = w.v.ApplyGC(context.Background(), grant(access.PackDelete), o, plan.Digest)
 	return err
@@ -515,22 +529,36 @@ func (w *world) tamper() {
 	}
 }
 
+// rest collects until there is nothing to do, which must come soon.
+func (w *world) rest() {
+	for range 8 {
+		plan, err := w.v.PlanGC(context.Background(), w.known())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if plan.Nothing() {
+			return
+		}
+		w.collect()
+		w.check("end")
+	}
+	w.t.Error("in the end the garbage never ends")
+}
+
 // end lets all time go by, removes everything and collects: nothing may be
 // left but what governs.
 func (w *world) end() {
 	w.reopen()
 	w.kept = len(w.points)
 	w.now = w.now.AddDate(20, 0, 0)
+	w.rest()
 	for object := range w.points {
 		if err := w.v.RemovePoint(context.Background(), grant(access.PointDelete), object); err != nil {
 			w.t.Fatal(err)
 		}
 		delete(w.points, object)
 	}
-	for range 4 {
-		w.collect()
-		w.check("end")
-	}
+	w.rest()
 	for name := range w.objects {
 		if strings.HasPrefix(name, "packs/") || strings.HasPrefix(name, "points/") {
 			w.t.Errorf("in the end %s is left", name)

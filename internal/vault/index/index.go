@@ -35,7 +35,9 @@ type Pack struct {
 
 // Place is one place of a chunk: a range in the plaintext of a frame.
 type Place struct {
-	Pack   *Pack
+	Pack *Pack
+	// Number is the pack's in its table or segment.
+	Number uint32
 	Frame  uint32
 	Offset uint32
 	Length uint32
@@ -134,26 +136,45 @@ func (s *Segment) Lookup(id ID, fn func(Place) bool) bool {
 	return true
 }
 
-// Find gives the number of the first entry of id and how many there are.
-func (s *Segment) Find(id ID) (first, count int) {
-	e := sorter{data: s.entries}
-	n := e.Len()
-	first = sort.Search(n, func(i int) bool { return bytes.Compare(e.at(i)[:32], id[:]) >= 0 })
-	for first+count < n && bytes.Equal(e.at(first + count)[:32], id[:]) {
-		count++
+// Combine makes one segment of several: all places in packs for which keep
+// is true, of each pack as the first segment that has it tells.
+func Combine(segments []*Segment, keep func(pack.Name) bool) *Segment {
+	out := &Segment{}
+	seen := map[pack.Name]bool{}
+	for _, s := range segments {
+		numbers := make([]uint32, len(s.packs))
+		for i, p := range s.packs {
+			numbers[i] = dropped
+			if !seen[p.Name] && keep(p.Name) {
+				seen[p.Name] = true
+				numbers[i] = uint32(len(out.packs))
+				out.packs = append(out.packs, p)
+			}
+		}
+		for rest := s.entries; len(rest) > 0; rest = rest[entrySize:] {
+			if n := numbers[binary.BigEndian.Uint32(rest[32:])]; n != dropped {
+				at := len(out.entries)
+				out.entries = append(out.entries, rest[:entrySize]...)
+				binary.BigEndian.PutUint32(out.entries[at+32:], n)
+			}
+		}
 	}
-	return first, count
+	sort.Sort(sorter{data: out.entries})
+	return out
 }
 
-// At gives the entry of a number from 0 to Len-1.
-func (s *Segment) At(i int) (ID, Place) {
-	entry := sorter{data: s.entries}.at(i)
-	return ID(entry[:32]), s.place(entry)
+// IDs calls fn for the id of every entry.
+func (s *Segment) IDs(fn func(ID)) {
+	for rest := s.entries; len(rest) > 0; rest = rest[entrySize:] {
+		fn(ID(rest[:32]))
+	}
 }
 
 func (s *Segment) place(entry []byte) Place {
+	number := binary.BigEndian.Uint32(entry[32:])
 	return Place{
-		Pack:   s.packs[binary.BigEndian.Uint32(entry[32:])],
+		Pack:   s.packs[number],
+		Number: number,
 		Frame:  binary.BigEndian.Uint32(entry[36:]),
 		Offset: binary.BigEndian.Uint32(entry[40:]),
 		Length: binary.BigEndian.Uint32(entry[44:]),
