@@ -252,7 +252,7 @@ func (in *installation) purge(ctx context.Context, g access.Grant, paths []strin
 	if err := in.Close(); err != nil {
 		return err
 	}
-	for _, name := range []string{"vaults", "keys", "recovery-kits", "scratch", "audit", catalogName, catalogName + "-wal", catalogName + "-shm",
+	for _, name := range []string{"vaults", "keys", "recovery-kits", "scratch", "cache", "audit", catalogName, catalogName + "-wal", catalogName + "-shm",
 		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", socketName, serverName} {
 		if err := removeFolder(filepath.Join(in.dataDir, name)); err != nil {
 			return err

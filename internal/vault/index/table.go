@@ -164,7 +164,7 @@ func (b *block) at(i int) []byte { return b.data[i*entrySize : (i+1)*entrySize] 
 
 // maxRecent bounds the blocks and packs that a table keeps in memory.
 const (
-	maxRecent = 256
+	maxRecent = 4096
 	maxPacks  = 4096
 )
 
