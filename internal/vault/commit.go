@@ -115,6 +115,9 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 	if err := v.CheckOwner(ctx); err != nil {
 		return Point{}, err
 	}
+	if err := s.promote(ctx, d); err != nil {
+		return Point{}, err
+	}
 	v.committing.RLock()
 	defer v.committing.RUnlock()
 	if err := s.checkCondemned(ctx); err != nil {

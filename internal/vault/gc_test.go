@@ -510,3 +510,38 @@ func TestRemovePoint_CrashAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestCommit_CopiesTheLittleItNeedsOfAPackWithAShortLock lets a second point
+// need a tenth of the first one's pack, and a third point half of it.
+func TestCommit_CopiesTheLittleItNeedsOfAPackWithAShortLock(t *testing.T) {
+	f := newFixtureOf(t, blob.Governance)
+	v := f.open()
+	all := []file{{"a", noise(1, 900<<10)}, {"b", noise(2, 100<<10)}}
+	first := f.must(v, all)
+	pack := f.names("packs/data/")[0]
+	locked, err := f.bucket.Stat(t.Context(), pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := f.must(v, all[1:])
+	if after, err := f.bucket.Stat(t.Context(), pack); err != nil || after.Lock != locked.Lock {
+		t.Errorf("the pack is locked %+v, was %+v, %v", after.Lock, locked.Lock, err)
+	}
+	objects, err := v.PackObjects(t.Context(), second.Envelope)
+	if err != nil || slices.Contains(objects, pack) {
+		t.Errorf("the point counts on %q, %v", objects, err)
+	}
+	f.checkLocks(second)
+	third := f.must(v, all)
+	if after, err := f.bucket.Stat(t.Context(), pack); err != nil || !after.Lock.Until.After(locked.Lock.Until) {
+		t.Errorf("the pack is locked %+v, %v", after.Lock, err)
+	}
+	f.checkLocks(third)
+	for _, x := range []struct {
+		p     vault.Point
+		files []file
+	}{{first, all}, {second, all[1:]}, {third, all}} {
+		f.whole(f.open(), x.p.Object, x.files)
+	}
+	f.clean(f.open())
+}

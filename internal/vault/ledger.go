@@ -145,6 +145,14 @@ func (l *ledger) placement(p PlacementRecord) error {
 	return err
 }
 
+// spent reports whether no new point may count on a pack: it is condemned, or
+// was replaced, and then only what points needed at that time is kept of it.
+func (l *ledger) spent(n pack.Name) bool {
+	_, condemned := l.condemned[n]
+	_, replaced := l.placed[n]
+	return condemned || replaced
+}
+
 // where gives the packs that now hold what was in one.
 func (l *ledger) where(n pack.Name) []pack.Name {
 	by, ok := l.placed[n]

@@ -40,14 +40,14 @@ type packSet struct {
 type packFlags uint8
 
 const (
-	packPresent   packFlags = 1 << iota // in the listing, whole or not
-	packHealthy                         // as the index has it, and not known to be damaged
-	packCondemned                       // not to be counted on
+	packPresent packFlags = 1 << iota // in the listing, whole or not
+	packHealthy                       // as the index has it, and not known to be damaged
+	packSpent                         // condemned or replaced: not to be counted on
 )
 
 // usable reports whether a point may count on a pack: it is whole as far as is
 // known, and not condemned.
-func (f packFlags) usable() bool { return f&packHealthy != 0 && f&packCondemned == 0 }
+func (f packFlags) usable() bool { return f&packHealthy != 0 && f&packSpent == 0 }
 
 // Fault is an object found wrong, and why.
 type Fault struct {
@@ -158,8 +158,8 @@ func (s *packSet) judge(name pack.Name, head index.PackHead, kind seal.ChunkKind
 		f |= packHealthy
 		s.healthy++
 	}
-	if _, condemned := s.ledger.condemned[name]; condemned {
-		f |= packCondemned
+	if s.ledger.spent(name) {
+		f |= packSpent
 	}
 	return f
 }
@@ -208,8 +208,8 @@ func (v *Vault) indexUnindexed(set *packSet) error {
 	for _, info := range set.unindexed {
 		if head, ok := t.FindPack(info.Name); ok {
 			f := packPresent | packHealthy
-			if _, condemned := set.ledger.condemned[info.Name]; condemned {
-				f |= packCondemned
+			if set.ledger.spent(info.Name) {
+				f |= packSpent
 			}
 			flags[head.Number] = f
 			set.healthy++

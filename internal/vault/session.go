@@ -70,10 +70,11 @@ type Session struct {
 	buffers sync.Pool // *streamBuffer
 	mem     memory
 
-	mu      sync.Mutex            // guards claimed, needed, builder, full
+	mu      sync.Mutex            // guards all below
 	claimed map[index.ID]struct{} // by this session, and in no table yet
 	spilled *index.Store          // what was claimed and is in full segments
 	needed  map[pack.Name]seal.ChunkKind
+	used    map[pack.Name]int64 // bytes of chunks found in packs of before, in a session that locks
 	builder *index.Builder
 	full    []*index.Segment // of packs that no segment covered before
 
@@ -109,7 +110,7 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 // openSession begins a session for whoever was allowed to. It is registered
 // before it looks at the packs: what is condemned later is not deleted while it is open.
 func (v *Vault) openSession(ctx context.Context, opts SessionOptions) (_ *Session, err error) {
-	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, builder: index.NewBuilder(v.chunkID)}
+	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, used: map[pack.Name]int64{}, builder: index.NewBuilder(v.chunkID)}
 	if err := v.register(ctx, s); err != nil {
 		return nil, err
 	}
@@ -191,6 +192,9 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 	defer s.mu.Unlock()
 	if known {
 		s.needed[place.Pack.Name] = place.Pack.Kind
+		if s.opts.Lock != blob.NoLock {
+			s.used[place.Pack.Name] += int64(place.Length)
+		}
 		return false
 	}
 	if _, ok := s.claimed[id]; ok || s.spilledHas(id) {
@@ -204,12 +208,13 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 // notes those packs as needed by the point.
 func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 	known := true
-	need := map[pack.Name]seal.ChunkKind{}
+	need, used := map[pack.Name]seal.ChunkKind{}, map[pack.Name]int64{}
 	look := func(kind seal.ChunkKind, d Digest) {
 		p, ok := s.set.place(index.ID(s.v.domain.ChunkID(kind, d)))
 		known = known && ok
 		if ok {
 			need[p.Pack.Name] = p.Pack.Kind
+			used[p.Pack.Name] += int64(p.Length)
 		}
 	}
 	get := func(ctx context.Context, d Digest) ([]byte, error) { return s.v.node(ctx, s.set, d) }
@@ -223,6 +228,11 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		maps.Copy(s.needed, need)
+		for n, bytes := range used {
+			if s.opts.Lock != blob.NoLock {
+				s.used[n] += bytes
+			}
+		}
 	}
 	return known, nil
 }
@@ -335,7 +345,7 @@ func (s *Session) checkCondemned(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range s.needed {
-		if _, condemned := l.condemned[n]; condemned {
+		if l.spent(n) {
 			return errkind.New(errkind.Busy, "pack %s, which this point counts on, was given up by a garbage collection meanwhile: run the backup again", n)
 		}
 	}

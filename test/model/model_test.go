@@ -529,6 +529,16 @@ func (w *world) tamper() {
 	}
 }
 
+// unlocked tells that no lock holds on a pack.
+func (w *world) unlocked() bool {
+	for name, info := range w.objects {
+		if strings.HasPrefix(name, "packs/") && info.Lock.Holds(w.now) {
+			return false
+		}
+	}
+	return true
+}
+
 // rest collects until there is nothing to do, which must come soon.
 func (w *world) rest() {
 	for range 8 {
@@ -536,11 +546,12 @@ func (w *world) rest() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if plan.Nothing() {
+		if plan.Nothing() && w.unlocked() {
 			return
 		}
 		w.collect()
 		w.check("end")
+		w.now = w.now.AddDate(0, 0, 4) // what was written is locked for three days
 	}
 	w.t.Error("in the end the garbage never ends")
 }
@@ -558,10 +569,25 @@ func (w *world) end() {
 		}
 		delete(w.points, object)
 	}
+	w.check("end")
 	w.rest()
 	for name := range w.objects {
 		if strings.HasPrefix(name, "packs/") || strings.HasPrefix(name, "points/") {
-			w.t.Errorf("in the end %s is left", name)
+			w.t.Errorf("in the end %s is left: %s", name, w.reason(name))
 		}
 	}
+}
+
+// reason tells why garbage collection keeps an object.
+func (w *world) reason(object string) string {
+	plan, err := w.v.PlanGC(context.Background(), w.known())
+	if err != nil {
+		return err.Error()
+	}
+	for _, step := range plan.Steps {
+		if step.Object == object {
+			return fmt.Sprintf("%s: %s", step.Action, step.Reason)
+		}
+	}
+	return "no plan knows it"
 }
