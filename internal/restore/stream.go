@@ -111,16 +111,16 @@ func (s *stream) window(ctx context.Context, at int64) (*window, error) {
 }
 
 // fill puts a chunk into its place, or notes why it cannot be had.
-func (w *window) fill(g vault.Got) {
-	place, err := w.spans[g.Tag], g.Err
+func (win *window) fill(g vault.Got) {
+	place, err := win.spans[g.Tag], g.Err
 	if err == nil && int64(len(g.Data)) != place.to-place.from {
 		err = errkind.New(errkind.Damaged, "a chunk of %d bytes stands where %d belong", len(g.Data), place.to-place.from)
 	}
 	if err != nil {
-		w.lose(place.from, err)
+		win.lose(place.from, err)
 		return
 	}
-	copy(w.buf[place.from:place.to], g.Data)
+	copy(win.buf[place.from:place.to], g.Data)
 }
 
 // send reads what a window wants and hands it to the writer.

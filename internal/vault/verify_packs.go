@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -52,10 +53,25 @@ func (w *verifier) packBytes(ctx context.Context) error {
 	return g.Wait()
 }
 
+// packCheck is the memory that checking a pack takes, and what came of it.
 type packCheck struct {
-	data, stored, plain []byte
-	frames, chunks      int64
-	bad                 []uint32
+	data           []byte
+	lanes          [2]lane
+	frames, chunks int64
+	bad            []uint32
+}
+
+// lane checks frames of a pack, one after the other; a pack has two at work.
+type lane struct {
+	stored, plain []byte
+	chunks        int64
+	bad           []badFrame
+}
+
+type badFrame struct {
+	number uint32
+	at     int64
+	err    error
 }
 
 // onePack checks a pack's name, directory, frames and chunks. Which frames are
@@ -81,22 +97,47 @@ func (w *verifier) onePack(ctx context.Context, b *packCheck, kind seal.ChunkKin
 		w.markAll(b, name)
 		return errkind.Wrap(errkind.Damaged, err, "its directory cannot be read")
 	}
-	z := w.v.zippers.Get()
-	defer w.v.zippers.Put(z)
-	at := int64(pack.FramesAt)
-	for n := range frames {
-		f := &frames[n]
-		end := at + int64(f.Sealed)
-		if end > i.Size {
-			return errkind.New(errkind.Damaged, "frame %d lies beyond its end", n)
-		}
-		if err := b.frame(sealer, z, uint32(n), f, b.data[at:end]); err != nil {
-			b.bad = append(b.bad, uint32(n))
-			fault = errkind.Wrap(errkind.Damaged, err, "its bytes do not have the SHA-256 of its name, at offset %d", at)
-		}
-		at = end
+	if pack.FramesEnd(frames) > i.Size {
+		return errkind.New(errkind.Damaged, "its directory lists frames beyond its end")
+	}
+	for _, x := range w.checkFrames(b, sealer, frames) {
+		b.bad = append(b.bad, x.number)
+		fault = errkind.Wrap(errkind.Damaged, x.err, "its bytes do not have the SHA-256 of its name, at offset %d", x.at)
 	}
 	return fault
+}
+
+// checkFrames opens every frame and gives the bad ones in order.
+func (w *verifier) checkFrames(b *packCheck, sealer *seal.Sealer, frames []pack.Frame) []badFrame {
+	starts := make([]int64, len(frames)+1)
+	starts[0] = pack.FramesAt
+	for n := range frames {
+		starts[n+1] = starts[n] + int64(frames[n].Sealed)
+	}
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for k := range b.lanes {
+		l := &b.lanes[k]
+		l.chunks, l.bad = 0, l.bad[:0]
+		work.Go(func() {
+			z := w.v.zippers.Get()
+			defer w.v.zippers.Put(z)
+			for n := next.Add(1) - 1; n < int64(len(frames)); n = next.Add(1) - 1 {
+				if err := l.frame(sealer, z, uint32(n), &frames[n], b.data[starts[n]:starts[n+1]]); err != nil {
+					l.bad = append(l.bad, badFrame{uint32(n), starts[n], err})
+				}
+			}
+		})
+	}
+	work.Wait()
+	var bad []badFrame
+	for k := range b.lanes {
+		b.chunks += b.lanes[k].chunks
+		bad = append(bad, b.lanes[k].bad...)
+	}
+	b.frames += int64(len(frames) - len(bad))
+	slices.SortFunc(bad, func(x, y badFrame) int { return cmp.Compare(x.number, y.number) })
+	return bad
 }
 
 func (w *verifier) openPack(data []byte, kind seal.ChunkKind) (*seal.Sealer, []pack.Frame, error) {
@@ -136,7 +177,7 @@ func (w *verifier) markAll(b *packCheck, name pack.Name) {
 	}
 }
 
-func (b *packCheck) frame(s *seal.Sealer, z *seal.Zipper, n uint32, f *pack.Frame, sealed []byte) error {
+func (b *lane) frame(s *seal.Sealer, z *seal.Zipper, n uint32, f *pack.Frame, sealed []byte) error {
 	var err error
 	if b.stored, err = s.Unseal(b.stored[:0], n, sealed); err != nil {
 		return err
@@ -153,7 +194,6 @@ func (b *packCheck) frame(s *seal.Sealer, z *seal.Zipper, n uint32, f *pack.Fram
 		}
 		at += length
 	}
-	b.frames++
 	b.chunks += int64(len(f.Lengths))
 	return nil
 }

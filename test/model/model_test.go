@@ -453,9 +453,7 @@ func (w *world) settle() {
 	}
 	removed := w.facts().removed
 	for object := range removed {
-		if _, ours := w.points[object]; ours {
-			delete(w.points, object)
-		}
+		delete(w.points, object)
 	}
 	refs, err := w.v.ListPoints(ctx)
 	if err != nil {

@@ -339,7 +339,7 @@ func (m *merger) packs() error {
 		frames = appendSpans(frames[:0], spans)
 		p.frames, p.first, p.sum = uint32(len(spans)), m.counts.Frames, crc32.Checksum(frames, castagnoli)
 		m.counts.Frames += uint64(len(spans))
-		_, err = m.out.Write(p.packHeader.append(record[:0]))
+		_, err = m.out.Write(p.append(record[:0]))
 		return err
 	})
 	if err != nil {

@@ -128,7 +128,7 @@ func TestStore_IsAMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }() // a leftover in the temporary folder harms nobody
 		s, err := index.OpenStore(dir)
 		if err != nil {
 			t.Fatal(err)
