@@ -90,6 +90,14 @@ bench: ## stage benchmarks, then this engine beside its peers (takes hours; see 
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/...
 	$(GO) run ./bench $(BENCH_ARGS)
 
+.PHONY: nightly
+nightly: ## hours of what `make test` does in short: simulated years, mutations, kills, a huge index
+	COUNTERFOIL_MODEL_WORLDS=100 COUNTERFOIL_MODEL_DAYS=100 $(GO) test -count=1 -timeout 3h -v -run 'TestModel$$' ./test/model
+	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h -v -run TestMutations ./test/model
+	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h -v -run TestSimulation ./internal/vault/index
+	COUNTERFOIL_CRASH_ROUNDS=500 $(GO) test -count=1 -timeout 2h ./test/crash
+	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h ./test/hostile ./test/e2e
+
 .PHONY: cover
 cover: ## coverage of all packages by all tests
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...

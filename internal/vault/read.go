@@ -57,11 +57,6 @@ func (v *Vault) newReader(set *packSet) *Reader {
 	return &Reader{v: v, set: set, cache: map[frameKey][]byte{}, broken: map[frameKey]error{}, heads: map[pack.Name]*seal.Sealer{}}
 }
 
-// node reads a tree node for a session.
-func (v *Vault) node(ctx context.Context, set *packSet, d Digest) ([]byte, error) {
-	return v.newReader(set).Node(ctx, d)
-}
-
 // Node reads a tree node.
 func (r *Reader) Node(ctx context.Context, d Digest) ([]byte, error) {
 	return r.chunk(ctx, seal.TreeChunk, d)

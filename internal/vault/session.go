@@ -59,6 +59,7 @@ type Session struct {
 	started time.Time
 	cutter  *chunk.Cutter
 	set     *packSet
+	reader  *Reader // of the trees of before
 	work    *errgroup.Group
 	coding  sync.WaitGroup // the encoders among work
 	frames  chan *frame    // never closed: a late send must not panic
@@ -124,6 +125,7 @@ func (v *Vault) openSession(ctx context.Context, opts SessionOptions) (_ *Sessio
 	if err != nil {
 		return nil, err
 	}
+	s.reader = v.newReader(s.set)
 	if s.cutter, err = chunk.New(v.header.Cutter, v.domain.GearTable()); err != nil {
 		return nil, err
 	}
@@ -217,8 +219,7 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 			used[p.Pack.Name] += int64(p.Length)
 		}
 	}
-	get := func(ctx context.Context, d Digest) ([]byte, error) { return s.v.node(ctx, s.set, d) }
-	err := tree.WalkContent(ctx, get, c,
+	err := tree.WalkContent(ctx, s.reader.Node, c,
 		func(d Digest) bool { look(seal.TreeChunk, d); return true },
 		func(it tree.ListItem) error { look(seal.DataChunk, it.Digest); return nil })
 	if err != nil {
