@@ -75,6 +75,7 @@ type folder struct {
 
 type fileJob struct {
 	path   string
+	key    vault.HintKey
 	in     *folder
 	slot   int
 	entry  vault.Entry
@@ -171,18 +172,19 @@ func (a *assembler) Entry(p string, e vault.Entry, h source.Hint, open func() (s
 	if e.Kind != vault.Regular {
 		return a.done(f, slot, p, &e)
 	}
-	if same, err := a.sameFile(p, e, h, before); err != nil {
+	key := vault.HintKeyOf(p)
+	if same, err := a.sameFile(key, e, h, before); err != nil {
 		return err
 	} else if same {
 		e.Flags, e.Xattrs, e.Sparse, e.Extents, e.Content = before.Flags, before.Xattrs, before.Sparse, before.Extents, before.Content
 		a.mu.Lock()
 		a.unchanged++
 		a.mu.Unlock()
-		a.hint(p, h)
+		a.hint(key, h)
 		return a.done(f, slot, p, &e)
 	}
 	select {
-	case a.jobs <- fileJob{path: p, in: f, slot: slot, entry: e, hint: h, open: open, before: before}:
+	case a.jobs <- fileJob{path: p, key: key, in: f, slot: slot, entry: e, hint: h, open: open, before: before}:
 		return nil
 	case <-a.walking.Done():
 		return a.walking.Err()
@@ -190,11 +192,11 @@ func (a *assembler) Entry(p string, e vault.Entry, h source.Hint, open func() (s
 }
 
 // sameFile reports whether a file need not be read.
-func (a *assembler) sameFile(p string, e vault.Entry, h source.Hint, before *vault.Entry) (bool, error) {
+func (a *assembler) sameFile(key vault.HintKey, e vault.Entry, h source.Hint, before *vault.Entry) (bool, error) {
 	if before == nil || before.Kind != vault.Regular || before.Fuzzy || before.Size != e.Size || before.MTime != e.MTime {
 		return false, nil
 	}
-	ctime, inode, ok := a.known.Lookup(p)
+	ctime, inode, ok := a.known.LookupKey(key)
 	if !ok || ctime != h.CTime || inode != h.Inode {
 		return false, nil
 	}
@@ -207,13 +209,13 @@ func (a *assembler) sameFile(p string, e vault.Entry, h source.Hint, before *vau
 
 // hint notes a file for the next run, unless it changed so lately that another
 // change could carry the same time.
-func (a *assembler) hint(p string, h source.Hint) {
+func (a *assembler) hint(key vault.HintKey, h source.Hint) {
 	if a.scanned.Sub(h.CTime.Time()) < settled {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.hints.Add(p, h.CTime, h.Inode)
+	a.hints.AddKey(key, h.CTime, h.Inode)
 }
 
 // LeaveDir ends a folder's walk; it is stored when its last entry is.
@@ -365,7 +367,7 @@ func (a *assembler) takeFile(ctx context.Context, j fileJob) error {
 		return err
 	}
 	if !e.Fuzzy {
-		a.hint(j.path, h)
+		a.hint(j.key, h)
 	}
 	return a.done(j.in, j.slot, j.path, &e)
 }

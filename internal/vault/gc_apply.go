@@ -98,12 +98,8 @@ func (c *collection) release(ctx context.Context, g access.Grant, out *GCResult)
 func (c *collection) condemn(ctx context.Context, g access.Grant, out *GCResult) error {
 	c.v.committing.Lock()
 	defer c.v.committing.Unlock()
-	refs, err := c.v.ListPoints(ctx)
-	if err != nil {
+	if err := c.undisturbed(ctx); err != nil {
 		return err
-	}
-	if gone := len(c.ledger.removed); len(refs) < len(c.points) || len(refs) > len(c.points)+gone {
-		return errkind.New(errkind.Busy, "a point was made or removed since the plan was made: plan again")
 	}
 	held, _ := c.v.openSessions()
 	names := slices.DeleteFunc(c.names(gc.Condemn), func(n pack.Name) bool { return held[n] })
@@ -111,6 +107,29 @@ func (c *collection) condemn(ctx context.Context, g access.Grant, out *GCResult)
 		return err
 	}
 	out.Condemned = len(names)
+	return nil
+}
+
+// undisturbed makes sure that the points are still those of the plan. The
+// caller keeps commits out.
+func (c *collection) undisturbed(ctx context.Context) error {
+	refs, err := c.v.ListPoints(ctx)
+	if err != nil {
+		return err
+	}
+	planned := map[string]bool{}
+	for _, p := range c.points {
+		planned[p.Object] = true
+	}
+	for _, r := range refs {
+		if !planned[r.Object] && !c.ledger.has(r.Object) {
+			return errkind.New(errkind.Busy, "point %q was made since the plan was made: plan again", r.Object)
+		}
+		delete(planned, r.Object)
+	}
+	if len(planned) > 0 {
+		return errkind.New(errkind.Busy, "a point was removed since the plan was made: plan again")
+	}
 	return nil
 }
 
@@ -208,12 +227,29 @@ func (c *collection) repack(ctx context.Context, g access.Grant, out *GCResult) 
 	if err != nil {
 		return err
 	}
+	out.Repacked = len(facts)
+	return c.recordPlacements(ctx, g, emptied, facts)
+}
+
+// recordPlacements states where what was copied is. A point made, or a session
+// that came to count on one of the packs since the plan, may need more of it than was copied.
+func (c *collection) recordPlacements(ctx context.Context, g access.Grant, emptied map[pack.Name]bool, facts []Fact) error {
+	c.v.committing.Lock()
+	defer c.v.committing.Unlock()
+	if err := c.undisturbed(ctx); err != nil {
+		return err
+	}
+	held, _ := c.v.openSessions()
+	for n := range emptied {
+		if held[n] {
+			return errkind.New(errkind.Busy, "a backup began to count on pack %s since the plan was made: plan again", n)
+		}
+	}
 	for part := range slices.Chunk(facts, 100) {
 		if _, err := c.v.RecordFacts(ctx, g, part...); err != nil {
 			return err
 		}
 	}
-	out.Repacked = len(facts)
 	return nil
 }
 

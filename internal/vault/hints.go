@@ -29,9 +29,17 @@ const hintSize = 40
 // hintsLimit bounds hints that are used; larger ones only cost a full read of the source.
 const hintsLimit = 256 << 20
 
+// HintKey names a file in hints.
+type HintKey [16]byte
+
+// HintKeyOf gives the key of a path relative to the root.
+func HintKeyOf(path string) HintKey { return hintKey(path) }
+
 // Add notes one file by its path relative to the root.
-func (h *Hints) Add(path string, ctime Stamp, inode uint64) {
-	key := hintKey(path)
+func (h *Hints) Add(path string, ctime Stamp, inode uint64) { h.AddKey(hintKey(path), ctime, inode) }
+
+// AddKey is Add for a path whose key is known.
+func (h *Hints) AddKey(key HintKey, ctime Stamp, inode uint64) {
 	h.data = append(h.data, key[:]...)
 	h.data = binary.BigEndian.AppendUint64(h.data, uint64(ctime.Sec))
 	h.data = binary.BigEndian.AppendUint32(h.data, ctime.Nsec)
@@ -40,9 +48,9 @@ func (h *Hints) Add(path string, ctime Stamp, inode uint64) {
 	h.sorted = false
 }
 
-func hintKey(path string) [16]byte {
+func hintKey(path string) HintKey {
 	sum := sha256.Sum256([]byte(path))
-	return [16]byte(sum[:16])
+	return HintKey(sum[:16])
 }
 
 // Len is the number of files noted.
@@ -50,11 +58,15 @@ func (h *Hints) Len() int { return len(h.data) / hintSize }
 
 // Lookup finds a file's hint.
 func (h *Hints) Lookup(path string) (ctime Stamp, inode uint64, ok bool) {
+	return h.LookupKey(hintKey(path))
+}
+
+// LookupKey is Lookup for a path whose key is known.
+func (h *Hints) LookupKey(key HintKey) (ctime Stamp, inode uint64, ok bool) {
 	if h == nil {
 		return Stamp{}, 0, false
 	}
 	h.sort()
-	key := hintKey(path)
 	s := hintSorter(h.data)
 	i := sort.Search(s.Len(), func(i int) bool { return bytes.Compare(s.at(i)[:16], key[:]) >= 0 })
 	if i == s.Len() || !bytes.Equal(s.at(i)[:16], key[:]) {

@@ -22,7 +22,8 @@ const readAheadFrom = 256 << 10
 type opener struct {
 	root    *rootDir
 	path    string // below root
-	entry   vault.Entry
+	name    []byte // in the point
+	group   []byte // of hard links
 	id      objectID
 	owners  *owners
 	scratch *sync.Pool // of *[]byte, maxXattr long
@@ -133,8 +134,8 @@ func (f *file) Refresh() (vault.Entry, source.Hint, bool, error) {
 func (f *file) entry() (vault.Entry, error) {
 	buf := f.from.scratch.Get().(*[]byte)
 	defer f.from.scratch.Put(buf)
-	e := entryOf(string(f.from.entry.Name), vault.Regular, &f.st, f.from.owners)
-	e.LinkGroup = f.from.entry.LinkGroup
+	e := entryOf(string(f.from.name), vault.Regular, &f.st, f.from.owners)
+	e.LinkGroup = f.from.group
 	e.Flags = getFlags(f.fd)
 	e.Sparse, e.Extents = !f.whole, f.extents
 	var err error

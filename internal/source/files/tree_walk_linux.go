@@ -238,7 +238,7 @@ func (t *treeWalk) leaf(l leaf, st *unix.Stat_t) error {
 	e.LinkGroup = t.links.group(id, uint64(st.Nlink), l.full)
 	var open func() (source.File, error)
 	if kind == vault.Regular {
-		o := &opener{root: t.dirs.root, path: l.rel, entry: e, id: id, owners: t.owners, scratch: t.scratch}
+		o := &opener{root: t.dirs.root, path: l.rel, name: e.Name, group: e.LinkGroup, id: id, owners: t.owners, scratch: t.scratch}
 		open = o.open
 	}
 	if err := t.v.Entry(l.full, e, hint(st), open); err != nil {

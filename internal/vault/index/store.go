@@ -91,6 +91,7 @@ func tableOf(f *os.File) (*Table, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	mapFile(t, f, info.Size())
 	return t, nil
 }
 
@@ -200,7 +201,11 @@ func inMemory(inputs []Input) (*Table, error) {
 	if err := Merge(b, inputs...); err != nil {
 		return nil, err
 	}
-	return OpenTable(b, int64(len(b.data)))
+	t, err := OpenTable(b, int64(len(b.data)))
+	if err == nil {
+		t.use(b.data)
+	}
+	return t, err
 }
 
 // buffer is a file in memory.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"runtime"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -45,9 +46,13 @@ type Table struct {
 	segments map[[32]byte]struct{}
 	fault    atomic.Pointer[error]
 
-	mu     sync.Mutex // guards all below
-	packs  map[uint32]*Pack
-	recent map[int64]*block
+	// mapped is the whole file in memory, or nil; checked has a bit for each of
+	// its blocks that passed its checksum.
+	mapped  []byte
+	checked []atomic.Uint64
+
+	mu    sync.Mutex // guards packs
+	packs map[uint32]*Pack
 }
 
 // tableCounts say how long the parts of a table are.
@@ -103,7 +108,7 @@ func OpenTable(from io.ReaderAt, size int64) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{from: from, counts: c, packs: map[uint32]*Pack{}, recent: map[int64]*block{}, segments: make(map[[32]byte]struct{}, c.Segments)}
+	t := &Table{from: from, counts: c, packs: map[uint32]*Pack{}, segments: make(map[[32]byte]struct{}, c.Segments)}
 	rest := make([]byte, c.size()-c.firstsAt())
 	if _, err := from.ReadAt(rest, c.firstsAt()); err != nil {
 		return nil, errkind.Wrap(errkind.Damaged, err, "read index table")
@@ -162,47 +167,55 @@ type block struct {
 
 func (b *block) at(i int) []byte { return b.data[i*entrySize : (i+1)*entrySize] }
 
-// maxRecent bounds the blocks and packs that a table keeps in memory.
-const (
-	maxRecent = 4096
-	maxPacks  = 4096
-)
+// maxPacks bounds the packs that a table keeps in memory.
+const maxPacks = 4096
 
-// block reads a block of entries; nil when it is damaged.
-func (t *Table) block(number int64) *block {
-	t.mu.Lock()
-	b := t.recent[number]
-	t.mu.Unlock()
-	if b != nil {
-		return b
+// block gives a block of entries; ok is false when it is damaged.
+func (t *Table) block(number int64) (b block, ok bool) {
+	if t.mapped == nil {
+		b.data = make([]byte, blockSize)
+		if err := t.readBlock(&b, number); err != nil {
+			t.fail(err)
+			return b, false
+		}
+		return b, true
 	}
-	b = &block{data: make([]byte, blockSize), n: perBlock}
-	if err := t.readBlock(b, number); err != nil {
-		t.fail(err)
-		return nil
+	at := blockSize * (1 + number)
+	b.data = t.mapped[at : at+blockSize]
+	word, bit := &t.checked[number/64], uint64(1)<<(number%64)
+	if word.Load()&bit == 0 {
+		if err := checkBlock(b.data, number); err != nil {
+			t.fail(err)
+			return b, false
+		}
+		word.Or(bit)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.recent) >= maxRecent {
-		clear(t.recent)
-	}
-	t.recent[number] = b
-	return b
+	b.n = t.entriesOf(number)
+	return b, true
 }
+
+func (t *Table) entriesOf(number int64) int { return min(perBlock, t.Len()-int(number)*perBlock) }
 
 func (t *Table) readBlock(b *block, number int64) error {
 	if _, err := t.from.ReadAt(b.data, blockSize*(1+number)); err != nil {
 		return err
 	}
+	b.n = t.entriesOf(number)
+	return checkBlock(b.data, number)
+}
+
+func checkBlock(data []byte, number int64) error {
 	const sumAt = blockSize - 4
-	if crc32.Checksum(b.data[:sumAt], castagnoli) != binary.BigEndian.Uint32(b.data[sumAt:]) {
+	if crc32.Checksum(data[:sumAt], castagnoli) != binary.BigEndian.Uint32(data[sumAt:]) {
 		return errkind.New(errkind.Damaged, "block %d fails its checksum", number)
 	}
-	b.n = perBlock
-	if left := t.Len() - int(number)*perBlock; left < perBlock {
-		b.n = left
-	}
 	return nil
+}
+
+// use makes the table read its entries from memory, which holds the whole
+// file.
+func (t *Table) use(mapped []byte) {
+	t.mapped, t.checked = mapped, make([]atomic.Uint64, t.counts.blocks()/64+1)
 }
 
 // MayHold is false for nearly all ids that are not in the table.
@@ -214,8 +227,8 @@ func (t *Table) Find(id ID) (first, count int) {
 	// The last block that begins before the prefix may hold it, and those after.
 	number := max(sort.Search(len(t.firsts), func(i int) bool { return t.firsts[i] >= prefix })-1, 0)
 	for ; number < len(t.firsts) && t.firsts[number] <= prefix; number++ {
-		b := t.block(int64(number))
-		if b == nil {
+		b, ok := t.block(int64(number))
+		if !ok {
 			return first, count
 		}
 		i := sort.Search(b.n, func(i int) bool { return bytes.Compare(b.at(i)[:32], id[:]) >= 0 })
@@ -232,6 +245,7 @@ func (t *Table) Find(id ID) (first, count int) {
 			break
 		}
 	}
+	runtime.KeepAlive(t) // and with it what is mapped
 	return first, count
 }
 
@@ -249,26 +263,26 @@ func (t *Table) Lookup(id ID, fn func(Place) bool) bool {
 
 // At gives the entry of a number from 0 to Len-1; ok is false when it is damaged.
 func (t *Table) At(i int) (id ID, p Place, ok bool) {
-	b := t.block(int64(i / perBlock))
-	if b == nil {
+	b, ok := t.block(int64(i / perBlock))
+	if !ok {
 		return id, p, false
 	}
 	return t.entry(b.at(i % perBlock))
 }
 
 func (t *Table) entry(e []byte) (id ID, p Place, ok bool) {
-	number := binary.BigEndian.Uint32(e[32:])
-	pk, err := t.Pack(number)
-	if err != nil {
+	id = ID(e[:32])
+	p = Place{Number: binary.BigEndian.Uint32(e[32:]), Frame: binary.BigEndian.Uint32(e[36:]), Offset: binary.BigEndian.Uint32(e[40:]), Length: binary.BigEndian.Uint32(e[44:])}
+	var err error
+	if p.Pack, err = t.Pack(p.Number); err != nil {
 		t.fail(err)
 		return id, p, false
 	}
-	p = Place{Pack: pk, Number: number, Frame: binary.BigEndian.Uint32(e[36:]), Offset: binary.BigEndian.Uint32(e[40:]), Length: binary.BigEndian.Uint32(e[44:])}
-	if int64(p.Frame) >= int64(len(pk.Frames)) {
+	if int64(p.Frame) >= int64(len(p.Pack.Frames)) {
 		t.fail(errkind.New(errkind.Damaged, "an entry points outside its pack"))
 		return id, p, false
 	}
-	return ID(e[:32]), p, true
+	return id, p, true
 }
 
 // Each calls fn for every entry in order, with its number.
