@@ -344,6 +344,7 @@ var ungranted = map[string]string{
 	"custody.SetLock":                "fills a row in memory",
 	"custody.Custody.AdoptLog":       "the gate needs a log before it can record; it takes one up only where there is none",
 	"vault.Hints.Add":                "in memory",
+	"vault.Hints.AddKey":             "in memory",
 	"vault.Directory.Add":            "part of a session, which was opened under a grant",
 	"vault.Directory.Finish":         "part of a session, which was opened under a grant",
 	"vault.Session.PutRoot":          "part of a session, which was opened under a grant",
