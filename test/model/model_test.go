@@ -243,14 +243,20 @@ func (w *world) backup() {
 
 // begin opens a session and stores a source in it.
 func (w *world) begin() (*draft, error) {
-	s := w.sources[w.rnd.IntN(len(w.sources))]
-	ctx := context.Background()
-	session, err := w.v.OpenSession(ctx, grant(access.BackupRun), vault.SessionOptions{Lock: w.lock})
+	d, err := w.openSession()
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{session: session, source: s, files: maps.Clone(s.files), records: w.records}
-	return d, w.store(ctx, d)
+	return d, w.store(context.Background(), d)
+}
+
+func (w *world) openSession() (*draft, error) {
+	s := w.sources[w.rnd.IntN(len(w.sources))]
+	session, err := w.v.OpenSession(context.Background(), grant(access.BackupRun), vault.SessionOptions{Lock: w.lock})
+	if err != nil {
+		return nil, err
+	}
+	return &draft{session: session, source: s, files: maps.Clone(s.files), records: w.records}, nil
 }
 
 func (w *world) store(ctx context.Context, d *draft) error {
@@ -313,10 +319,15 @@ func (w *world) keep(d *draft, p vault.Point) {
 	w.points[p.Object] = &point{object: p.Object, digest: p.Digest, root: p.Envelope.Root, files: d.files, until: p.Envelope.RetainUntil.Time()}
 }
 
-// longSession leaves a session open, or ends the one that is.
+// longSession leaves a session open, or ends the one that is. What it stores it
+// stores at once or only at its end, when others have changed much.
 func (w *world) longSession() {
 	if w.open == nil {
-		d, err := w.begin()
+		begin := w.begin
+		if w.rnd.IntN(2) == 0 {
+			begin = w.openSession
+		}
+		d, err := begin()
 		if err != nil {
 			w.t.Errorf("day %d: %v", w.day, err)
 			return
@@ -330,8 +341,12 @@ func (w *world) longSession() {
 		d.session.Abort()
 		return
 	}
+	var err error
+	if d.draft.Root == (vault.Digest{}) {
+		err = w.store(context.Background(), d)
+	}
 	// What it counted on may have been condemned: then it makes no point.
-	if err := w.commit(d, nil); err != nil && !errkind.Is(err, errkind.Busy) {
+	if err := w.commit(d, err); err != nil && !errkind.Is(err, errkind.Busy) {
 		w.t.Errorf("day %d: long session: %v", w.day, err)
 	}
 }

@@ -80,10 +80,14 @@ func (m mutation) check(t *testing.T, root string) {
 		t.Fatalf("the mutation does not build: %v\n%s", err, out)
 	}
 	cmd := exec.Command(program, "-test.run", "^TestModel$", "-test.failfast", "-test.timeout", "5m")
-	cmd.Env = append(os.Environ(), "COUNTERFOIL_MODEL_SEED=1", "COUNTERFOIL_MODEL_DAYS=150", "COUNTERFOIL_MODEL_WORLDS=12")
+	cmd.Env = append(os.Environ(), "COUNTERFOIL_MODEL_SEED=1", "COUNTERFOIL_MODEL_DAYS=150", "COUNTERFOIL_MODEL_WORLDS=6")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		t.Errorf("the model did not notice:\n%s", out)
+		return
+	}
+	if strings.Contains(string(out), "test timed out") {
+		t.Errorf("the model did not notice in time:\n%s", out)
 		return
 	}
 	t.Logf("noticed: %s", firstFinding(string(out)))
