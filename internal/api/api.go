@@ -201,7 +201,7 @@ type Backup struct {
 	Source string `json:"source"`
 	// Rehash distrusts what is known of unchanged files and reads all again.
 	Rehash bool `json:"rehash,omitempty"`
-	// BlockSize cuts files at fixed blocks of this many bytes; 0 by content.
+	// BlockSize cuts all files into blocks of this many bytes; with 0 each file says how.
 	BlockSize uint32 `json:"block_size,omitempty"`
 }
 

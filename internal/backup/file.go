@@ -32,7 +32,7 @@ func (a *assembler) readFile(ctx context.Context, j fileJob) (vault.Entry, sourc
 	for try := 1; ; try++ {
 		extents, whole := f.Extents()
 		size := f.Size()
-		cut, err := a.cutFor(f, size, j.before)
+		cut, err := a.cutFor(ctx, f, size, j.before)
 		if err != nil {
 			return vault.Entry{}, source.Hint{}, err
 		}

@@ -60,6 +60,7 @@ func TestArguments_WhatIsAskedFor(t *testing.T) {
 				`"exclude_larger":1073741824,"exclude_caches":true,"one_file_system":true,"classes":[{"class":"ledger","path":"/gl/**"},{"class":"invoice","path":"/a=b"}],"owner":"ana"}`},
 		{[]string{"source", "create", "s", "/a", "--vault", "v", "--exclude-from", "-"}, `POST sources {"name":"s","vault":"v","paths":["/a"],"excludes":["from","input"]}`},
 		{[]string{"backup", "run", "s", "--rehash", "--block-size", "1MiB"}, `POST backups {"source":"s","rehash":true,"block_size":1048576}`},
+		{[]string{"backup", "run", "s", "--block-size", "auto"}, `POST backups {"source":"s"}`},
 		{[]string{"point", "list", "--source", "s", "--vault", "v", "--limit", "3"}, `GET points?limit=3&source=s&vault=v`},
 		{[]string{"point", "ls", "latest:s"}, `GET points/latest:s/entries?path=`},
 		{[]string{"point", "ls", "p", "a\xff", "-R"}, `GET points/p/entries?path_raw=Yf8&recursive=true`},

@@ -15,6 +15,9 @@ import (
 // keptBackup is what a stopped backup leaves.
 const keptBackup = "every earlier point is whole; what was stored is found again by the next run"
 
+// autoBlocks lets each file say how it is cut.
+const autoBlocks = "auto"
+
 type backupRunOptions struct {
 	rehash    bool
 	blockSize string
@@ -31,7 +34,7 @@ func newBackupRun(s *session) *cobra.Command {
 		exits:   []string{"3  the point was made, but some inputs could not be read"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	cmd.Flags().BoolVar(&o.rehash, "rehash", false, "read every file again, also those that seem unchanged")
-	cmd.Flags().StringVar(&o.blockSize, "block-size", "", "cut all files into blocks of `SIZE` (8 to 64 KiB); without it, databases and disk images are recognised and cut into 16 KiB, others by content")
+	cmd.Flags().StringVar(&o.blockSize, "block-size", autoBlocks, "cut all files into blocks of `SIZE` (8 to 64 KiB); auto recognises databases and disk images and cuts them into 16 KiB, other files by content")
 	return s.completes(cmd, sourceNames)
 }
 
@@ -40,7 +43,7 @@ func (o backupRunOptions) run(ctx context.Context, s *session, source string) er
 		return err
 	}
 	in := api.Backup{Source: source, Rehash: o.rehash}
-	if o.blockSize != "" {
+	if o.blockSize != autoBlocks {
 		n, err := parseSize("--block-size", o.blockSize, math.MaxUint32)
 		if err != nil {
 			return err

@@ -37,7 +37,8 @@ func Detect(head []byte, size int64) string {
 		is   func(head []byte, size int64) bool
 	}{
 		{"sqlite", isSQLite}, {"postgresql", isPostgreSQL}, {"postgresql-wal", isPostgreSQLLog}, {"innodb", isInnoDB},
-		{"sqlserver", isSQLServer}, {"lmdb", isLMDB}, {"bbolt", isBbolt},
+		{"sqlserver", isSQLServer}, {"oracle", isOracle}, {"ese", isESE}, {"access", isAccess},
+		{"lmdb", isLMDB}, {"bbolt", isBbolt}, {"berkeleydb", isBerkeleyDB}, {"wiredtiger", isWiredTiger},
 		{"qcow2", isQcow2}, {"vmdk", isVMDK}, {"vhd", isVHD}, {"vhdx", isVHDX}, {"vdi", isVDI},
 		{"filesystem", isFileSystem}, {"disk", isDisk},
 	} {
@@ -110,7 +111,7 @@ func isInnoDB(head []byte, size int64) bool {
 	if len(head) < 40 || be32(head, 4) != 0 || be16(head, 24) != 8 {
 		return false
 	}
-	for page := 4096; page <= 65536; page *= 2 {
+	for page := 1024; page <= 65536; page *= 2 {
 		if len(head) >= page+40 && size%int64(page) == 0 && be32(head, page+4) == 1 && be16(head, page+24) == 5 {
 			return true
 		}
@@ -133,6 +134,45 @@ func isSQLServer(head []byte, size int64) bool {
 	return true
 }
 
+// isOracle: every file of an Oracle database begins with a block that tells its
+// block size and the byte order.
+func isOracle(head []byte, size int64) bool {
+	if len(head) < 512 || head[0] != 0 || head[1]&0x1f != 2 || size%512 != 0 {
+		return false
+	}
+	return at(head, 28, "}|{z") && powerOfTwo(le32(head, 20), 512, 32768) ||
+		at(head, 28, "z{|}") && powerOfTwo(be32(head, 20), 512, 32768)
+}
+
+// isESE: "Extensible Storage Engine database file format" of libesedb.
+func isESE(head []byte, _ int64) bool {
+	return len(head) >= 12 && at(head, 4, "\xef\xcd\xab\x89") && le32(head, 8) == 0x620
+}
+
+// isAccess: the Jet and ACE engines, as mdbtools describes them.
+func isAccess(head []byte, _ int64) bool {
+	return at(head, 0, "\x00\x01\x00\x00Standard Jet DB\x00") || at(head, 0, "\x00\x01\x00\x00Standard ACE DB\x00")
+}
+
+// isBerkeleyDB: the metadata page (db_page.h), in either byte order; B-tree, hash and queue.
+func isBerkeleyDB(head []byte, _ int64) bool {
+	if len(head) < 24 {
+		return false
+	}
+	for _, u32 := range []func([]byte, int) uint32{le32, be32} {
+		switch u32(head, 12) {
+		case 0x053162, 0x061561, 0x042253:
+			return powerOfTwo(u32(head, 20), 512, 65536)
+		}
+	}
+	return false
+}
+
+// isWiredTiger: the block manager's description (block.h), version 1.0.
+func isWiredTiger(head []byte, size int64) bool {
+	return len(head) >= 8 && le32(head, 0) == 120897 && le16(head, 4) == 1 && le16(head, 6) == 0 && size%512 == 0
+}
+
 func isLMDB(head []byte, _ int64) bool  { return at(head, 16, "\xde\xc0\xef\xbe") }
 func isBbolt(head []byte, _ int64) bool { return at(head, 16, "\xed\xda\x0c\xed") }
 
@@ -145,8 +185,9 @@ func isQcow2(head []byte, _ int64) bool {
 	return version >= 2 && version <= 3 && cluster >= 9 && cluster <= 21
 }
 
+// isVMDK: "Virtual Disk Format" of VMware; a flat extent is a raw disk.
 func isVMDK(head []byte, _ int64) bool {
-	return len(head) >= 8 && at(head, 0, "KDMV") && le32(head, 4) >= 1 && le32(head, 4) <= 3
+	return len(head) >= 8 && (at(head, 0, "KDMV") || at(head, 0, "COWD")) && le32(head, 4) >= 1 && le32(head, 4) <= 3
 }
 
 func isVHD(head []byte, _ int64) bool  { return at(head, 0, "conectix") }
@@ -168,9 +209,10 @@ func isFileSystem(head []byte, size int64) bool {
 	return at(head, 0, "LUKS\xba\xbe") || at(head, 512, "LABELONE") || at(head, 65536+64, "_BHRfS_M")
 }
 
-// isDisk: a raw image with a partition table (UEFI specification, section 5).
+// isDisk: a raw image with a partition table (UEFI specification, section 5). A
+// Linux kernel has the mark of a boot sector too, behind that of a program.
 func isDisk(head []byte, size int64) bool {
-	if len(head) < 1024 || !at(head, 510, "\x55\xaa") || size%512 != 0 {
+	if len(head) < 1024 || !at(head, 510, "\x55\xaa") || size%512 != 0 || at(head, 0, "MZ") {
 		return false
 	}
 	if at(head, 512, "EFI PART") {
