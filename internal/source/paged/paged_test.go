@@ -106,7 +106,25 @@ func TestDetect(t *testing.T) {
 			if got := paged.Detect(tt.head, tt.size); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
+			for n := range min(len(tt.head), 1200) {
+				if got := paged.Detect(tt.head[:n], tt.size); got != "" && got != tt.want {
+					t.Fatalf("the first %d bytes are %q", n, got)
+				}
+			}
 		})
+	}
+}
+
+func TestDetect_Noise(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 9))
+	head := make([]byte, paged.Head)
+	for range 2000 {
+		for i := 0; i < len(head); i += 8 {
+			binary.LittleEndian.PutUint64(head[i:], random.Uint64())
+		}
+		if got := paged.Detect(head, 1<<20); got != "" {
+			t.Fatalf("noise is taken for %s", got)
+		}
 	}
 }
 
