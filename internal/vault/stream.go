@@ -53,7 +53,7 @@ func (s *Session) StoreContent(ctx context.Context, r io.Reader, size int64, cut
 	}
 	b := s.streamBuffer(size)
 	defer s.buffers.Put(b)
-	var items []tree.ListItem
+	list := tree.NewList(s.putNode)
 	total := int64(0)
 	for rest, eof := []byte(nil), false; ; {
 		n := copy(b.data[:cap(b.data)], rest)
@@ -62,7 +62,7 @@ func (s *Session) StoreContent(ctx context.Context, r io.Reader, size int64, cut
 			return nil, total, err
 		}
 		if rest = s.cutBuffer(b, rest, eof, cut); len(b.cuts) > 0 {
-			if items, err = s.storeChunks(b, items); err != nil {
+			if err = s.storeChunks(ctx, b, list); err != nil {
 				return nil, total, err
 			}
 			total += int64(b.cuts[len(b.cuts)-1])
@@ -71,15 +71,15 @@ func (s *Session) StoreContent(ctx context.Context, r io.Reader, size int64, cut
 			break
 		}
 	}
-	c, err := tree.PutContent(ctx, s.putNode, contentCut(cut, items), items)
+	c, err := list.Finish(ctx, contentCut(cut, list.Len()))
 	return c, total, err
 }
 
-func contentCut(cut Cut, items []tree.ListItem) uint32 {
+func contentCut(cut Cut, chunks int64) uint32 {
 	switch {
 	case cut != CutAuto:
 		return uint32(cut)
-	case len(items) == 1:
+	case chunks == 1:
 		return tree.CutWhole
 	default:
 		return tree.CutContent
@@ -143,20 +143,22 @@ func (s *Session) cutBuffer(b *streamBuffer, data []byte, eof bool, cut Cut) []b
 
 // storeChunks hashes the chunks of the buffer, side by side where there are
 // several, and stores those that are new.
-func (s *Session) storeChunks(b *streamBuffer, items []tree.ListItem) ([]tree.ListItem, error) {
+func (s *Session) storeChunks(ctx context.Context, b *streamBuffer, list *tree.List) error {
 	b.sums = append(b.sums[:0], make([]tree.Digest, len(b.cuts))...)
 	hashCuts(b)
 	from := 0
 	for i, to := range b.cuts {
 		chunk := b.data[from:to]
 		if err := s.put(s.framers[0], seal.DataChunk, b.sums[i], chunk); err != nil {
-			return nil, err
+			return err
 		}
-		items = append(items, tree.ListItem{Digest: b.sums[i], Length: int64(len(chunk))})
+		if err := list.Add(ctx, tree.ListItem{Digest: b.sums[i], Length: int64(len(chunk))}); err != nil {
+			return err
+		}
 		s.stats.Read.Add(int64(len(chunk)))
 		from = to
 	}
-	return items, nil
+	return nil
 }
 
 func hashCuts(b *streamBuffer) {

@@ -51,7 +51,7 @@ const (
 	pieceBits     = 1<<9 - 1
 	inlineItems   = 32 // content lists up to here stay in the entry
 	listItems     = 8192
-	listBits      = 1<<10 - 1
+	listBits      = 1<<6 - 1
 	maxDepth      = 8
 	maxNameLength = 255
 )
