@@ -13,7 +13,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
-	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
@@ -107,10 +106,8 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 	v := s.v
 	defer v.unregister(s)
 	defer v.forgetPacks()
-	for _, seg := range s.segments() {
-		if _, err := v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
-			return Point{}, err
-		}
+	if err := s.putSegments(ctx); err != nil {
+		return Point{}, err
 	}
 	if err := v.CheckOwner(ctx); err != nil {
 		return Point{}, err
@@ -140,18 +137,6 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		return Point{}, err
 	}
 	return p, v.finishCommit(ctx, g, p, object, s.neededObjects(), lock)
-}
-
-// segments gives the index segments of the session that are not stored yet.
-func (s *Session) segments() []*index.Segment {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.full
-	if s.builder.Packs() > 0 {
-		out = append(out, s.builder.Segment())
-	}
-	s.full, s.builder = nil, index.NewBuilder(s.v.chunkID)
-	return out
 }
 
 // neededObjects names the packs the point needs.

@@ -42,6 +42,11 @@ func (v *Vault) ApplyGC(ctx context.Context, g access.Grant, o GCOptions, digest
 	if err := g.Require(access.PackDelete); err != nil {
 		return out, err
 	}
+	// Two at once could condemn what the other has just copied to.
+	if !v.collecting.TryLock() {
+		return out, errkind.New(errkind.Busy, "garbage of this vault is being collected already: wait for it to end")
+	}
+	defer v.collecting.Unlock()
 	c, err := v.collect(ctx, o)
 	if err != nil {
 		return out, err
@@ -118,8 +123,8 @@ func (c *collection) undisturbed(ctx context.Context) error {
 		return err
 	}
 	planned := map[string]bool{}
-	for _, p := range c.points {
-		planned[p.Object] = true
+	for _, p := range c.needs.points {
+		planned[p.object] = true
 	}
 	for _, r := range refs {
 		if !planned[r.Object] && !c.ledger.has(r.Object) {
@@ -286,17 +291,9 @@ func (c *collection) lockCopies(ctx context.Context, g access.Grant, emptied map
 		return nil
 	}
 	lock := blob.Lock{Mode: c.opts.Lock}
-	for _, p := range c.points {
-		names, err := splitNames(p.Envelope.Packs.Names)
-		if err != nil {
-			return err
-		}
-		for _, was := range names {
-			for _, n := range c.ledger.where(was) {
-				if emptied[n] && p.Envelope.RetainUntil != nil && p.Envelope.RetainUntil.Time().After(lock.Until) {
-					lock.Until = p.Envelope.RetainUntil.Time()
-				}
-			}
+	for n := range emptied {
+		if until := c.needs.listed[n]; until.After(lock.Until) {
+			lock.Until = until
 		}
 	}
 	if !lock.Holds(c.now) {
@@ -321,8 +318,8 @@ func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool)
 	for n := range emptied {
 		by[n] = map[pack.Name]bool{}
 	}
-	err = c.marks.each(ctx, func(id index.ID, p index.Place, marked bool) error {
-		if !marked || !emptied[p.Pack.Name] {
+	err = c.marks.each(ctx, func(id index.ID, p index.Place, marked, present bool) error {
+		if !marked || !present || !emptied[p.Pack.Name] {
 			return nil
 		}
 		for _, place := range set.places(id) {
@@ -377,10 +374,8 @@ func (v *Vault) copyChunks(ctx context.Context, lock blob.Mode, from *packSet, e
 	if err := s.Flush(ctx); err != nil {
 		return nil, err
 	}
-	for _, seg := range s.segments() {
-		if _, err := v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
-			return nil, err
-		}
+	if err := s.putSegments(ctx); err != nil {
+		return nil, err
 	}
 	var out []pack.Info
 	for n, kind := range s.needed {

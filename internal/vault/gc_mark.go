@@ -18,7 +18,7 @@ type marker struct {
 	set     *packSet
 	reader  *Reader
 	marks   []bitmap // by segment
-	missing int64    // data chunks that no pack is known to hold
+	missing int64    // data chunks that no pack in the store is known to hold
 }
 
 type bitmap []uint64
@@ -105,9 +105,16 @@ func (m *marker) entry(ctx context.Context, e Entry) error {
 	return err
 }
 
-// count adds up what is needed of each pack and what each keeps.
+// count adds up what is needed of each pack and what each keeps. Where all that
+// hold a chunk are damaged, any may have the last whole copy, and each keeps it.
 func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better func(a, b *gc.Pack) bool) error {
-	return m.each(ctx, func(id index.ID, p index.Place, marked bool) error {
+	return m.each(ctx, func(id index.ID, p index.Place, marked, present bool) error {
+		if !present {
+			if marked && m.keeper(id, facts, better) == nil {
+				m.missing++
+			}
+			return nil
+		}
 		f := facts[p.Pack.Name]
 		if f == nil {
 			return errkind.New(errkind.Busy, "pack %s disappeared while garbage was looked for: somebody else deletes in this store", p.Pack.Name)
@@ -117,24 +124,22 @@ func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better
 			return nil
 		}
 		f.Needed += int64(p.Length)
-		if m.keeper(id, facts, better) == f {
+		if k := m.keeper(id, facts, better); k == f || !k.Whole {
 			f.Keeps += int64(p.Length)
 		}
 		return nil
 	})
 }
 
-// each calls fn for every entry of the index that lies in a present pack.
-func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, marked bool) error) error {
+// each calls fn for every entry of the index: whether points reach it, and
+// whether its pack is in the store.
+func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, marked, present bool) error) error {
 	for i, t := range m.set.tables {
 		err := t.Each(func(j int, id index.ID, p index.Place) error {
 			if j%4096 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if m.set.flags[i][p.Number]&packPresent == 0 {
-				return nil
-			}
-			return fn(id, p, m.marks[i].has(j))
+			return fn(id, p, m.marks[i].has(j), m.set.flags[i][p.Number]&packPresent != 0)
 		})
 		if err != nil {
 			return err
@@ -152,37 +157,4 @@ func (m *marker) keeper(id index.ID, facts map[pack.Name]*gc.Pack, better func(a
 		}
 	}
 	return best
-}
-
-// live gives the points that are to be kept: all that the store has, but for
-// those recorded as removed. It fails unless they are those that the catalog knows.
-func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) ([]Point, error) {
-	refs, err := v.ListPoints(ctx)
-	if err != nil {
-		return nil, err
-	}
-	want := map[string]Digest{}
-	for _, k := range known {
-		want[k.Object] = k.Digest
-	}
-	var out []Point
-	for _, ref := range refs {
-		if l.has(ref.Object) {
-			continue
-		}
-		p, err := v.ReadPoint(ctx, ref.Object)
-		if err != nil {
-			return nil, errkind.Wrap(errkind.Of(err), err, "garbage is not collected while a point cannot be read")
-		}
-		digest, ok := want[p.Object]
-		if !ok || digest != p.Digest {
-			return nil, errkind.New(errkind.Damaged, "garbage is not collected: point %q is in the store and the catalog does not know it so; the next backup of its source, or 'vault recover', enters it", p.Object)
-		}
-		delete(want, p.Object)
-		out = append(out, p)
-	}
-	for object := range want {
-		return nil, errkind.New(errkind.Damaged, "garbage is not collected: the catalog knows point %q and the store lacks it; 'vault verify' tells more", object)
-	}
-	return out, nil
 }

@@ -45,7 +45,8 @@ type GCPlan struct {
 	Stale []blob.Info
 	// Points is the number of points whose needs were looked at.
 	Points int
-	// Missing counts chunks that points need and no pack is known to hold.
+	// Missing counts chunks that points need and no pack in the store is known to
+	// hold; one may count more than once.
 	Missing int64
 	// Record is the number of the last governance record taken into account.
 	Record uint64
@@ -86,7 +87,7 @@ type collection struct {
 	opts   GCOptions
 	ledger *ledger
 	set    *packSet
-	points []Point
+	needs  needs
 	marks  *marker
 	facts  map[pack.Name]*gc.Pack
 	now    time.Time
@@ -105,7 +106,7 @@ func (v *Vault) collect(ctx context.Context, o GCOptions) (*collection, error) {
 	// Sessions are asked before the packs are listed: what one stores between is
 	// not listed yet, or known to be its own.
 	held, oldest := v.openSessions()
-	if c.points, err = v.live(ctx, c.ledger, o.Known); err != nil {
+	if c.needs, err = v.live(ctx, c.ledger, o.Known); err != nil {
 		return nil, err
 	}
 	if c.set, err = v.readPackSet(ctx); err != nil {
@@ -139,12 +140,11 @@ func (v *Vault) openSessions() (held map[pack.Name]bool, oldest uint64) {
 
 func (c *collection) mark(ctx context.Context) error {
 	c.marks = c.v.newMarker(c.set)
-	for _, p := range c.points {
-		if err := c.marks.point(ctx, p.Envelope.Root); err != nil {
-			return errkind.Wrap(errkind.Of(err), err, "garbage is not collected while the tree of point %s cannot be read", p.Envelope.ID)
+	for _, p := range c.needs.points {
+		if err := c.marks.point(ctx, p.root); err != nil {
+			return errkind.Wrap(errkind.Of(err), err, "garbage is not collected while the tree of point %s cannot be read", p.id)
 		}
 	}
-	c.plan.Missing = c.marks.missing
 	return nil
 }
 
@@ -168,22 +168,15 @@ func (c *collection) weigh(ctx context.Context, held map[pack.Name]bool) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range c.points {
-		names, err := splitNames(p.Envelope.Packs.Names)
-		if err != nil || p.Envelope.Packs.Base != nil {
-			return errkind.New(errkind.Damaged, "garbage is not collected: the pack list of point %s cannot be read", p.Envelope.ID)
-		}
-		for _, was := range names {
-			for _, n := range c.ledger.where(was) {
-				if f := c.facts[n]; f != nil {
-					f.Listed = true
-				}
-			}
+	for n := range c.needs.listed {
+		if f := c.facts[n]; f != nil {
+			f.Listed = true
 		}
 	}
 	if err := c.marks.count(ctx, c.facts, c.better); err != nil {
 		return err
 	}
+	c.plan.Missing = c.marks.missing
 	return c.set.err()
 }
 
@@ -199,7 +192,7 @@ func (c *collection) decide(ctx context.Context, oldest uint64) error {
 		facts.Packs = append(facts.Packs, *f)
 	}
 	c.plan.Steps = gc.Decide(facts)
-	c.plan.Points, c.plan.Record = len(c.points), c.ledger.last.Number
+	c.plan.Points, c.plan.Record = len(c.needs.points), c.ledger.last.Number
 	var err error
 	if c.plan.Stale, err = c.stale(ctx); err != nil {
 		return err
@@ -208,12 +201,12 @@ func (c *collection) decide(ctx context.Context, oldest uint64) error {
 	return err
 }
 
-// stale finds hints that newer ones have replaced and the remains of removed
-// points, unless a lock holds.
+// stale finds hints that newer ones have replaced, and the remains and hints of
+// removed points, unless a lock holds.
 func (c *collection) stale(ctx context.Context) ([]blob.Info, error) {
 	newest := map[SourceID]uint64{}
-	for _, p := range c.points {
-		newest[p.Envelope.Source] = max(newest[p.Envelope.Source], p.Envelope.Number)
+	for _, p := range c.needs.points {
+		newest[p.source] = max(newest[p.source], p.number)
 	}
 	var out []blob.Info
 	for _, prefix := range []string{hintPrefix, pointPrefix} {
@@ -234,12 +227,14 @@ func (c *collection) stale(ctx context.Context) ([]blob.Info, error) {
 
 func (c *collection) isStale(name string, newest map[SourceID]uint64) bool {
 	if rest, ok := strings.CutPrefix(name, hintPrefix); ok {
-		for source, number := range newest {
-			if n, ok := hintNumber(rest, source); ok {
-				return n < number
-			}
+		id, _, _ := strings.Cut(rest, "-")
+		source, err := ParseSourceID(id)
+		if err != nil {
+			return false
 		}
-		return false
+		n, ok := hintNumber(rest, source)
+		_, removed := c.ledger.removed[pointKey{source, n}]
+		return ok && (removed || n < newest[source])
 	}
 	return c.ledger.has(name)
 }

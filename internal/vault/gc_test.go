@@ -173,6 +173,90 @@ func TestGC_HealedPackIsRetired(t *testing.T) {
 	f.clean(v)
 }
 
+// TestGC_LastWholeCopyInADamagedPackStays has a chunk in two damaged packs, of
+// which the one that no point lists holds it whole.
+func TestGC_LastWholeCopyInADamagedPackStays(t *testing.T) {
+	f := newFixture(t)
+	first := f.must(f.open(), onlyNoise(1))
+	listed := f.names("packs/data/")[0]
+	f.driver.Corrupt(listed, 5000)
+	damaged := []string{listed}
+	f.exclude = func(object string) bool { return slices.Contains(damaged, object) }
+	v := f.open()
+	second := f.must(v, append(onlyNoise(1), file{"z", noise(2, 3<<20)})) // stores it anew
+	f.remove(v, second)
+	for _, n := range f.names("packs/data/") {
+		if n != listed {
+			damaged = append(damaged, n)
+		}
+	}
+	f.emptied(f.open())
+	f.exclude = nil
+	f.whole(f.open(), first.Object, onlyNoise(1))
+}
+
+// TestGC_DamagedPackStaysWhileChunksAreMissing loses a pack that the index
+// still knows: what was in it may be in a damaged one that nothing else wants.
+func TestGC_DamagedPackStaysWhileChunksAreMissing(t *testing.T) {
+	f := newFixture(t)
+	v := f.open()
+	f.must(v, onlyNoise(1))
+	lost := f.names("packs/data/")[0]
+	old := f.must(v, onlyNoise(2))
+	f.remove(v, old)
+	f.driver.Drop(lost)
+	f.exclude = func(object string) bool { return strings.HasPrefix(object, "packs/data/") }
+	p := f.plan(f.open())
+	if p.Missing == 0 {
+		t.Error("a pack that is gone leaves nothing missing")
+	}
+	for _, s := range p.Steps {
+		if strings.HasPrefix(s.Object, "packs/data/") && (s.Action != gc.Keep || s.Reason != gc.MayHold) {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestGC_OneAtATime(t *testing.T) {
+	f := newFixture(t)
+	v := f.open()
+	old := f.must(v, onlyNoise(1))
+	f.must(v, onlyNoise(2))
+	f.remove(v, old)
+	o, plan := f.collecting(v), f.plan(v)
+	asked := false
+	watched := *f
+	watched.bucket = blob.New(listed{f.driver, func(prefix string) {
+		if prefix != "points/" || asked {
+			return
+		}
+		asked = true
+		if _, err := v.ApplyGC(t.Context(), grant(access.PackDelete), o, plan.Digest); !errkind.Is(err, errkind.Busy) {
+			t.Errorf("the second one gave %v", err)
+		}
+	}}, blob.Options{})
+	v = watched.open()
+	if _, err := v.ApplyGC(t.Context(), grant(access.PackDelete), o, plan.Digest); err != nil || !asked {
+		t.Errorf("%v, %v", err, asked)
+	}
+}
+
+func TestGC_HintOfARemovedPointGoes(t *testing.T) {
+	f := newFixture(t)
+	v := f.open()
+	f.must(v, onlyNoise(1))
+	last := f.must(v, onlyNoise(2))
+	f.emptied(v)
+	before := f.names("index/hint-")
+	f.remove(v, last)
+	f.emptied(v)
+	if after := f.names("index/hint-"); len(before) != 1 || len(after) != 0 {
+		t.Errorf("hints %q, before %q", after, before)
+	}
+	f.must(f.open(), onlyNoise(3))
+	f.clean(f.open())
+}
+
 func TestGC_WhatIsLockedStays(t *testing.T) {
 	f := newFixtureOf(t, blob.Governance)
 	v := f.open()
@@ -228,6 +312,9 @@ func TestGC_AnyDoubtStopsIt(t *testing.T) {
 		"a record that is missing": func(f *fixture, _ *vault.GCOptions, _ []vault.Point) {
 			f.driver.Drop(f.names("governance/0")[0])
 		},
+		"a missing record that a point saw": func(f *fixture, _ *vault.GCOptions, _ []vault.Point) {
+			f.driver.Drop(f.names("governance/0")[1])
+		},
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -243,6 +330,7 @@ func TestGC_AnyDoubtStopsIt(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			f.must(v, onlyNoise(8)) // sees the records
 			o := f.collecting(v)
 			plan, err := v.PlanGC(t.Context(), o)
 			if err != nil {

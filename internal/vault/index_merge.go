@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -18,10 +17,10 @@ const (
 	smallSegment = segmentFlush / 2
 )
 
-// MergeIndex writes one index segment in place of many small ones, without the
-// packs that are gone, and gives how many went into it and how many objects were
+// MergeIndex writes index segments in place of many small ones, without the
+// packs that are gone, and gives how many went into them and how many objects were
 // deleted: none on which a lock holds. A segment goes only after the merged one was read
-// back and found to be what was meant.
+// back and found to have all its places.
 func (v *Vault) MergeIndex(ctx context.Context, g access.Grant) (merged, removed int, err error) {
 	if err := g.Require(access.PackDelete); err != nil {
 		return 0, 0, err
@@ -33,48 +32,35 @@ func (v *Vault) MergeIndex(ctx context.Context, g access.Grant) (merged, removed
 	if err != nil || len(small) < mergeFrom {
 		return 0, 0, err
 	}
-	set, err := v.readPackSet(ctx)
+	set, err := v.readPackSet(ctx) // later than the listing: packs of those segments are in it
 	if err != nil {
 		return 0, 0, err
 	}
-	var segments []*index.Segment
-	var sources []blob.Info
-	size := 0
-	for _, i := range small {
-		seg, err := v.readSegment(ctx, i.Name)
-		if errkind.Is(err, errkind.Damaged) {
-			continue // verification names it; its packs tell themselves
+	defer v.forgetPacks()
+	for len(small) >= mergeFrom {
+		var segments []*index.Segment
+		var sources []blob.Info
+		if segments, sources, small, err = v.readSmall(ctx, small); err != nil {
+			return merged, removed, err
 		}
-		if err != nil {
-			return 0, 0, err
-		}
-		if size += len(seg.Encode()); size > segmentFlush && len(segments) > 1 {
-			break
-		}
-		segments, sources = append(segments, seg), append(sources, i)
-	}
-	if len(segments) < 2 {
-		return 0, 0, nil
-	}
-	one := index.Combine(segments, func(n pack.Name) bool { return set.state(n)&packPresent != 0 })
-	if err := v.putMerged(ctx, one); err != nil {
-		return 0, 0, err
-	}
-	for _, i := range sources {
-		if i.Lock.Holds(v.opts.Now()) {
+		if len(segments) < 2 {
 			continue
 		}
-		if err := v.bucket.Delete(ctx, g, i.Name); err != nil && !errkind.Is(err, errkind.NotFound) {
-			return len(sources), removed, err
+		if err := v.mergeSegments(ctx, set, segments); err != nil {
+			return merged, removed, err
 		}
-		removed++
+		merged += len(sources)
+		n, err := v.removeSegments(ctx, g, sources)
+		removed += n
+		if err != nil {
+			return merged, removed, err
+		}
 	}
-	v.forgetPacks()
-	return len(sources), removed, nil
+	return merged, removed, nil
 }
 
-// smallSegments lists segments that are worth merging: small ones of which at
-// least some can be deleted afterwards.
+// smallSegments lists segments that are worth merging: small ones that can be
+// deleted afterwards.
 func (v *Vault) smallSegments(ctx context.Context) ([]blob.Info, error) {
 	var out []blob.Info
 	err := v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
@@ -86,8 +72,29 @@ func (v *Vault) smallSegments(ctx context.Context) ([]blob.Info, error) {
 	return out, err
 }
 
-// putMerged stores a merged segment and makes sure that it says what it should.
-func (v *Vault) putMerged(ctx context.Context, one *index.Segment) error {
+// readSmall reads the first of the segments, as many as make a full one.
+func (v *Vault) readSmall(ctx context.Context, small []blob.Info) (segments []*index.Segment, sources, rest []blob.Info, err error) {
+	for size := 0; len(small) > 0; small = small[1:] {
+		seg, err := v.readSegment(ctx, small[0].Name)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			continue // verification names it; its packs tell themselves
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if size += seg.Len() * index.EntrySize; size > segmentFlush && len(segments) > 0 {
+			break
+		}
+		segments, sources = append(segments, seg), append(sources, small[0])
+	}
+	return segments, sources, small, nil
+}
+
+// mergeSegments stores one segment that says of the present packs what all of
+// the segments say, and makes sure that it does.
+func (v *Vault) mergeSegments(ctx context.Context, set *packSet, segments []*index.Segment) error {
+	present := func(n pack.Name) bool { return set.state(n)&packPresent != 0 }
+	one := index.Combine(segments, present)
 	name, err := v.putSegment(ctx, one, blob.Lock{})
 	if err != nil {
 		return err
@@ -96,8 +103,23 @@ func (v *Vault) putMerged(ctx context.Context, one *index.Segment) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(back.Encode(), one.Encode()) {
-		return errkind.New(errkind.Damaged, "the merged index segment %q does not read back as it was written: nothing was deleted", name)
+	for _, s := range segments {
+		if !back.Has(s, present) {
+			return errkind.New(errkind.Damaged, "the merged index segment %q lacks places of those that went into it: nothing was deleted", name)
+		}
 	}
-	return nil
+	return set.err() // else packs may have seemed to be gone
+}
+
+func (v *Vault) removeSegments(ctx context.Context, g access.Grant, sources []blob.Info) (removed int, err error) {
+	for _, i := range sources {
+		if i.Lock.Holds(v.opts.Now()) {
+			continue
+		}
+		if err := v.bucket.Delete(ctx, g, i.Name); err != nil && !errkind.Is(err, errkind.NotFound) {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
 }

@@ -2,16 +2,9 @@ package vault
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
-	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
@@ -30,8 +23,10 @@ type packSet struct {
 	healthy int64
 	// ledger tells which packs are condemned and which were replaced.
 	ledger *ledger
-	// unindexed are packs that no segment covered; their directories were read.
-	unindexed []pack.Info
+	// unindexed are tables of packs that no segment covered; their directories
+	// were read. fresh is the next one.
+	unindexed []*index.Table
+	fresh     *index.Builder
 	// faults name objects that cannot be used, with the reason.
 	faults []Fault
 }
@@ -65,7 +60,7 @@ func (v *Vault) loadPacks(ctx context.Context) (*packSet, error) {
 	v.mu.Lock()
 	set := v.packs
 	v.mu.Unlock()
-	if set != nil {
+	if set != nil && set.err() == nil {
 		return set, nil
 	}
 	set, err := v.readPackSet(ctx)
@@ -86,12 +81,17 @@ func (v *Vault) forgetPacks() {
 }
 
 func (v *Vault) readPackSet(ctx context.Context) (*packSet, error) {
-	return v.readPackSetWithout(ctx, v.opts.Exclude)
+	store, err := v.store()
+	if err != nil {
+		return nil, err
+	}
+	return v.readPackSetFrom(ctx, store, v.opts.Exclude)
 }
 
-// readPackSetWithout reads the packs that exclude does not know as damaged.
-func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object string) bool) (*packSet, error) {
-	set := &packSet{strays: map[pack.Name]seal.ChunkKind{}}
+// readPackSetFrom reads the packs, with a store of what is known already.
+// exclude tells which ones are known to be damaged.
+func (v *Vault) readPackSetFrom(ctx context.Context, store *index.Store, exclude func(object string) bool) (*packSet, error) {
+	set := v.newPackSet()
 	var err error
 	if set.ledger, err = v.readLedger(ctx); errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 		// Nothing is deleted while records cannot be read, so nothing is lost
@@ -101,7 +101,7 @@ func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object stri
 	} else if err != nil {
 		return nil, err
 	}
-	if set.tables, err = v.indexTables(ctx, set); err != nil {
+	if set.tables, err = v.indexTables(ctx, set, store); err != nil {
 		return nil, err
 	}
 	for _, t := range set.tables {
@@ -115,7 +115,15 @@ func (v *Vault) readPackSetWithout(ctx context.Context, exclude func(object stri
 	if err := v.checkPackNames(ctx, set); err != nil {
 		return nil, err
 	}
-	return set, v.indexUnindexed(set)
+	set.prune(store)
+	if err := v.closeUnindexed(set); err != nil {
+		return nil, err
+	}
+	return set, set.addUnindexed()
+}
+
+func (v *Vault) newPackSet() *packSet {
+	return &packSet{strays: map[pack.Name]seal.ChunkKind{}, ledger: newLedger(), fresh: index.NewBuilder(v.chunkID)}
 }
 
 // listPacks compares the listing of one kind with the index.
@@ -187,169 +195,68 @@ func (v *Vault) readUnindexed(ctx context.Context, set *packSet, kind seal.Chunk
 		}
 		return err
 	}
-	set.unindexed = append(set.unindexed, pack.Info{Kind: kind, Name: name, Size: i.Size, Frames: frames})
-	return nil
-}
-
-// indexUnindexed makes a table of the packs that no segment covers.
-func (v *Vault) indexUnindexed(set *packSet) error {
-	if len(set.unindexed) == 0 {
+	set.fresh.Add(pack.Info{Kind: kind, Name: name, Size: i.Size, Frames: frames})
+	if set.fresh.Len() < segmentFlush {
 		return nil
 	}
-	b := index.NewBuilder(v.chunkID)
-	for _, info := range set.unindexed {
-		b.Add(info)
+	return v.closeUnindexed(set)
+}
+
+// closeUnindexed makes a table of the packs whose directories were read, so
+// that memory does not grow with them.
+func (v *Vault) closeUnindexed(set *packSet) error {
+	if set.fresh.Packs() == 0 {
+		return nil
 	}
-	t, err := index.InMemory(index.Named{Segment: b.Segment()})
+	t, err := index.Temporary(index.Named{Segment: set.fresh.Segment()})
 	if err != nil {
 		return err
 	}
-	flags := make([]packFlags, t.Packs())
-	for _, info := range set.unindexed {
-		if head, ok := t.FindPack(info.Name); ok {
-			f := packPresent | packHealthy
-			if set.ledger.spent(info.Name) {
-				f |= packSpent
+	set.unindexed = append(set.unindexed, t)
+	set.fresh = index.NewBuilder(v.chunkID)
+	return nil
+}
+
+// addUnindexed adds the packs that no segment covers.
+func (s *packSet) addUnindexed() error {
+	for _, t := range s.unindexed {
+		flags := make([]packFlags, t.Packs())
+		for n := range flags {
+			name, err := t.PackName(uint32(n))
+			if err != nil {
+				return err
 			}
-			flags[head.Number] = f
-			set.healthy++
+			flags[n] = packPresent | packHealthy
+			if s.ledger.spent(name) {
+				flags[n] |= packSpent
+			}
+			s.healthy++
+		}
+		s.tables, s.flags = append(s.tables, t), append(s.flags, flags)
+	}
+	return nil
+}
+
+// prunedFrom is from how many packs that are gone a table is made anew.
+const prunedFrom = 64
+
+// prune makes tables anew of which most packs are gone.
+func (s *packSet) prune(store *index.Store) {
+	for i, t := range s.tables {
+		gone := 0
+		for _, f := range s.flags[i] {
+			if f == 0 {
+				gone++
+			}
+		}
+		if gone >= prunedFrom && 2*gone > t.Packs() {
+			store.Prune(t, func(n uint32) bool { return s.flags[i][n] != 0 })
 		}
 	}
-	set.tables, set.flags = append(set.tables, t), append(set.flags, flags)
-	return nil
 }
 
 func (v *Vault) chunkID(kind seal.ChunkKind, digest [32]byte) [32]byte {
 	return v.domain.ChunkID(kind, digest)
-}
-
-// store gives the vault's index on disk. Where its folder cannot be used, one
-// in temporary files does.
-func (v *Vault) store() (*index.Store, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.index != nil {
-		return v.index, nil
-	}
-	var err error
-	if v.index, err = index.OpenStore(v.opts.Cache); err != nil {
-		v.warnings = append(v.warnings, fmt.Sprintf("the index cache %q cannot be used: %v", v.opts.Cache, err))
-		v.index, err = index.OpenStore("")
-	}
-	return v.index, err
-}
-
-// addAtOnce bounds the segments in memory on their way into a table, in
-// entries.
-const addAtOnce = 1 << 20
-
-// indexTables gives the index as tables. Segments that are in none yet are
-// read; one that is damaged is left out, and its packs are found again through their
-// directories.
-func (v *Vault) indexTables(ctx context.Context, set *packSet) ([]*index.Table, error) {
-	store, err := v.store()
-	if err != nil {
-		return nil, err
-	}
-	have := store.Tables()
-	var missing []string
-	err = v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
-		name, ok := segmentName(i.Name)
-		if !ok || !slices.ContainsFunc(have, func(t *index.Table) bool { return t.Holds(name) }) {
-			missing = append(missing, i.Name)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var extra []*index.Table // where the disk is full
-	var fresh []index.Named
-	entries := 0
-	add := func() error {
-		if len(fresh) == 0 {
-			return nil
-		}
-		if err := store.Add(fresh...); err != nil {
-			v.warn("the index cache cannot be written: %v", err)
-			t, err := index.InMemory(fresh...)
-			if err != nil {
-				return err
-			}
-			extra = append(extra, t)
-		}
-		fresh, entries = nil, 0
-		return nil
-	}
-	for _, object := range missing {
-		seg, err := v.readSegment(ctx, object)
-		if errkind.Is(err, errkind.Damaged) {
-			set.fault(object, err.Error())
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		name, _ := segmentName(object)
-		fresh = append(fresh, index.Named{Segment: seg, Name: name})
-		if entries += seg.Len(); entries >= addAtOnce {
-			if err := add(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := add(); err != nil {
-		return nil, err
-	}
-	return append(store.Tables(), extra...), nil
-}
-
-// segmentName gives the SHA-256 in a segment's object name.
-func segmentName(object string) (name [32]byte, ok bool) {
-	raw, err := hex.DecodeString(strings.TrimPrefix(object, segmentPrefix))
-	if err != nil || len(raw) != len(name) {
-		return name, false
-	}
-	return [32]byte(raw), true
-}
-
-func (v *Vault) readSegment(ctx context.Context, name string) (*index.Segment, error) {
-	object, err := v.bucket.ReadAll(ctx, name, smallObjectLimit)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(object)
-	if hex.EncodeToString(sum[:]) != strings.TrimPrefix(name, segmentPrefix) {
-		return nil, errkind.New(errkind.Damaged, "index segment %q: its bytes do not have the SHA-256 of its name", name)
-	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	data, err := seal.Unstream(canon.Segment, v.header.Vault, object, v.ring, z)
-	var seg *index.Segment
-	if err == nil {
-		seg, err = index.Decode(data)
-	}
-	if err != nil {
-		return nil, errkind.Wrap(errkind.Of(err), err, "index segment %q", name)
-	}
-	return seg, nil
-}
-
-// putSegment stores a segment and gives its object name.
-func (v *Vault) putSegment(ctx context.Context, seg *index.Segment, lock blob.Lock) (string, error) {
-	session := seal.NewID()
-	key, err := v.ring.SessionKey(v.ring.Current, session)
-	if err != nil {
-		return "", err
-	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	sealer := seal.New(canon.Segment, v.header.Vault, v.ring.Current, session, key)
-	object := seal.Stream(canon.Segment, v.header.Vault, sealer, z, seg.Encode())
-	sum := sha256.Sum256(object)
-	name := segmentPrefix + hex.EncodeToString(sum[:])
-	_, err = v.bucket.Put(ctx, name, object, blob.PutOptions{Lock: lock})
-	return name, err
 }
 
 // readDirectory reads a pack's directory from its end.
@@ -496,39 +403,4 @@ func (s *packSet) pack(n pack.Name) *index.Pack {
 		return nil
 	}
 	return p
-}
-
-// RebuildIndex writes a fresh index segment from the packs' directories alone
-// and gives the number of packs it covers. Older segments stay; they say the same.
-func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
-	if err := g.Require(access.IndexRebuild, access.VaultRecover); err != nil {
-		return 0, err
-	}
-	set := &packSet{strays: map[pack.Name]seal.ChunkKind{}}
-	err := v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
-		if kind, name, ok := pack.ParseObject(i.Name); ok {
-			return v.readUnindexed(ctx, set, kind, name, i)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	b := index.NewBuilder(v.chunkID)
-	for _, info := range set.unindexed {
-		b.Add(info)
-		if b.Len() >= segmentFlush {
-			if _, err := v.putSegment(ctx, b.Segment(), blob.Lock{}); err != nil {
-				return 0, err
-			}
-			b = index.NewBuilder(v.chunkID)
-		}
-	}
-	if b.Packs() > 0 {
-		if _, err := v.putSegment(ctx, b.Segment(), blob.Lock{}); err != nil {
-			return 0, err
-		}
-	}
-	v.forgetPacks()
-	return len(set.unindexed), nil
 }

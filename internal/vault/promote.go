@@ -38,6 +38,9 @@ func (s *Session) promote(ctx context.Context, d Draft) error {
 	if err != nil {
 		return err
 	}
+	if err := s.set.err(); err != nil {
+		return err // what was not found was not copied
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range little {

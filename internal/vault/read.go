@@ -20,10 +20,10 @@ import (
 // Reader reads points. It keeps a bounded cache of opened frames and may be
 // used from many goroutines.
 type Reader struct {
-	v   *Vault
-	set *packSet
+	v *Vault
 
-	mu     sync.Mutex         // guards all below
+	mu     sync.Mutex // guards all below
+	set    *packSet
 	broken map[frameKey]error // frames that do not open, asked for once
 	cache  map[frameKey][]byte
 	order  []frameKey
@@ -69,14 +69,15 @@ func (r *Reader) Chunk(ctx context.Context, d Digest) ([]byte, error) {
 
 // chunk tries all places of a chunk until one gives the right bytes.
 func (r *Reader) chunk(ctx context.Context, kind seal.ChunkKind, d Digest) ([]byte, error) {
-	places := r.set.places(index.ID(r.v.domain.ChunkID(kind, d)))
-	if err := r.set.err(); len(places) == 0 && err != nil {
+	id := index.ID(r.v.domain.ChunkID(kind, d))
+	var places []index.Place
+	err := r.look(ctx, func(set *packSet) { places = set.places(id) })
+	if err != nil {
 		return nil, err
 	}
 	if len(places) == 0 {
 		return nil, errkind.New(errkind.Damaged, "chunk %s is in no usable pack", d)
 	}
-	var err error
 	for _, p := range places {
 		var plain []byte
 		if plain, err = r.frame(ctx, p.Pack, p.Frame); err != nil {
@@ -90,6 +91,26 @@ func (r *Reader) chunk(ctx context.Context, kind seal.ChunkKind, d Digest) ([]by
 		}
 	}
 	return nil, errkind.Wrap(errkind.Damaged, err, "chunk %s", d)
+}
+
+// look has fn look something up. Where the index is found damaged, it is read
+// again, and fn is called once more.
+func (r *Reader) look(ctx context.Context, fn func(*packSet)) error {
+	r.mu.Lock()
+	set := r.set
+	r.mu.Unlock()
+	if fn(set); set.err() == nil {
+		return nil
+	}
+	set, err := r.v.readPackSet(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.set = set
+	r.mu.Unlock()
+	fn(set)
+	return set.err()
 }
 
 func cutPlace(plain []byte, p index.Place, d Digest) ([]byte, error) {
@@ -241,11 +262,11 @@ type Got struct {
 func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func([]Got) error) error {
 	list := make([]placed, 0, len(wants))
 	for _, w := range wants {
-		p, ok := r.place(w.Digest)
+		p, ok, err := r.place(ctx, w.Digest)
+		if err != nil {
+			return err
+		}
 		if !ok {
-			if err := r.set.err(); err != nil {
-				return err
-			}
 			if err := fn([]Got{{Want: w, Err: errkind.New(errkind.Damaged, "chunk %s is in no usable pack", w.Digest)}}); err != nil {
 				return err
 			}
@@ -274,15 +295,17 @@ func (r *Reader) ReadMany(ctx context.Context, wants []Want, fn func([]Got) erro
 }
 
 // place gives the first place to read a chunk of data from.
-func (r *Reader) place(d Digest) (index.Place, bool) {
+func (r *Reader) place(ctx context.Context, d Digest) (p index.Place, ok bool, err error) {
 	id := index.ID(r.v.domain.ChunkID(seal.DataChunk, d))
-	if p, ok := r.set.place(id); ok {
-		return p, true
-	}
-	if places := r.set.places(id); len(places) > 0 {
-		return places[0], true
-	}
-	return index.Place{}, false
+	err = r.look(ctx, func(set *packSet) {
+		if p, ok = set.place(id); ok {
+			return
+		}
+		if places := set.places(id); len(places) > 0 {
+			p, ok = places[0], true
+		}
+	})
+	return p, ok, err
 }
 
 // rangeEnd tells how many of the wants at the front are read with one range.

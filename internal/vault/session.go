@@ -73,11 +73,12 @@ type Session struct {
 
 	mu      sync.Mutex            // guards all below
 	claimed map[index.ID]struct{} // by this session, and in no table yet
-	spilled *index.Store          // what was claimed and is in full segments
+	spilled []*index.Table        // of what was claimed and is in full segments
 	needed  map[pack.Name]seal.ChunkKind
 	used    map[pack.Name]int64 // bytes of chunks found in packs of before, in a session that locks
 	builder *index.Builder
-	full    []*index.Segment // of packs that no segment covered before
+
+	spill spill
 
 	end     sync.Once
 	flushed error // what the end came to
@@ -155,13 +156,6 @@ func (s *Session) start(ctx context.Context) {
 			return s.encode()
 		})
 	}
-	for _, info := range s.set.unindexed {
-		s.builder.Add(info) // so that the next reader need not open their directories
-		if s.builder.Len() >= segmentFlush {
-			s.full = append(s.full, s.builder.Segment())
-			s.builder = index.NewBuilder(s.v.chunkID)
-		}
-	}
 }
 
 // Format keeps the session's key out of logs, whatever the verb.
@@ -199,7 +193,7 @@ func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 		}
 		return false
 	}
-	if _, ok := s.claimed[id]; ok || s.spilledHas(id) {
+	if _, ok := s.claimed[id]; ok || s.wasSpilled(id) {
 		return false
 	}
 	s.claimed[id] = struct{}{}
@@ -236,62 +230,6 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 		}
 	}
 	return known, nil
-}
-
-// packStored notes a pack that is durable.
-func (s *Session) packStored(info pack.Info) error {
-	s.stats.Packs.Add(1)
-	s.stats.Stored.Add(info.Size)
-	s.mu.Lock()
-	s.needed[info.Name] = info.Kind
-	s.builder.Add(info)
-	var full *index.Segment
-	if s.builder.Len() >= segmentFlush {
-		full = s.builder.Segment()
-		s.builder = index.NewBuilder(s.v.chunkID)
-	}
-	err := s.spill(full)
-	s.mu.Unlock()
-	if full == nil || err != nil {
-		return err
-	}
-	_, err = s.v.putSegment(s.ctx, full, s.provisionalLock())
-	return err
-}
-
-// spill moves the claims on a full segment's chunks from memory to a table, so
-// that a session's memory does not grow with what it stores. The caller holds mu.
-func (s *Session) spill(full *index.Segment) error {
-	if full == nil {
-		return nil
-	}
-	if s.spilled == nil {
-		var err error
-		if s.spilled, err = index.OpenStore(""); err != nil {
-			return err
-		}
-	}
-	if err := s.spilled.Add(index.Named{Segment: full}); err != nil {
-		s.v.warn("what was stored is kept in memory: %v", err)
-		return nil // the claims stay where they are
-	}
-	full.IDs(func(id index.ID) { delete(s.claimed, id) })
-	return nil
-}
-
-func (s *Session) spilledHas(id index.ID) bool {
-	if s.spilled == nil {
-		return false
-	}
-	for _, t := range s.spilled.Tables() {
-		if !t.MayHold(id) {
-			continue
-		}
-		if _, count := t.Find(id); count > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Session) provisionalLock() blob.Lock {

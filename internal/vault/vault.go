@@ -111,6 +111,9 @@ type Vault struct {
 	// committing is held by commits from their last look at what is condemned
 	// until the point is written, and by what condemns packs.
 	committing sync.RWMutex
+
+	// collecting is held while a plan of garbage collection is applied.
+	collecting sync.Mutex
 }
 
 // Format keeps the vault's secrets out of logs, whatever the verb.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/index"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 )
 
@@ -124,6 +125,9 @@ func (v *Vault) Verify(ctx context.Context, mode VerifyMode, progress VerifyProg
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
+		if w.set != nil && w.set.err() != nil {
+			return nil, w.set.err() // what the index lost is not lost in the vault
+		}
 	}
 	w.finish()
 	return w.report, nil
@@ -217,21 +221,17 @@ func (w *verifier) loadSet(ctx context.Context) error {
 	if w.report.Mode == Full { // what an earlier verification found is looked at anew
 		exclude = func(string) bool { return false }
 	}
-	set, err := w.v.readPackSetWithout(ctx, exclude)
+	store, err := index.OpenStore("") // what is in the vault, and not what the cache remembers of it
+	if err != nil {
+		return err
+	}
+	set, err := w.v.readPackSetFrom(ctx, store, exclude)
 	if err != nil {
 		return err
 	}
 	w.set = set
 	for _, f := range set.faults {
 		w.problem(f.Object, errkind.New(errkind.Damaged, "%s", f.Reason))
-	}
-	for _, i := range w.infos { // those that the cache holds were not read
-		if strings.HasPrefix(i.Name, segmentPrefix) && w.byObject[i.Name] == nil {
-			_, err := w.v.readSegment(ctx, i.Name)
-			if err := w.finding(i.Name, err); err != nil {
-				return err
-			}
-		}
 	}
 	w.report.Packs = set.healthy
 	return nil

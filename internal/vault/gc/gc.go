@@ -3,7 +3,7 @@
 //
 // Words: a pack is listed when a point's signed list, read with the placements
 // recorded since, names it. Of the packs that hold a chunk which a point's tree reaches,
-// one is its keeper. A pack is first condemned, which is a record, and deleted by a
+// one is its keeper; where none of them is whole, all are. A pack is first condemned, which is a record, and deleted by a
 // later step: sessions opened after the record do not count on it any more.
 //
 // What must always be true: nothing is deleted that is listed, keeps a chunk or is
@@ -118,6 +118,8 @@ func (f Facts) decide(p Pack) (Action, Reason) {
 		return Release, NeededAgain
 	case p.Condemned > 0 && locked:
 		return Keep, Locked
+	case f.Missing && !p.Whole && !locked && !p.Held:
+		return Keep, MayHold
 	case p.Condemned > 0 && (p.Held || f.OldestSession < p.Condemned):
 		return Keep, Waiting
 	case p.Condemned > 0:
@@ -128,8 +130,6 @@ func (f Facts) decide(p Pack) (Action, Reason) {
 		return Keep, Locked
 	case p.Held:
 		return Keep, InSession
-	case f.Missing && !p.Whole:
-		return Keep, MayHold
 	case p.Keeps > 0 && !p.Listed:
 		return Keep, Unlisted
 	case !wanted:

@@ -36,6 +36,7 @@ func TestDecide(t *testing.T) {
 		"condemned under a session":  {gc.Facts{OldestSession: 4}, gc.Pack{Condemned: 5}, gc.Keep, gc.Waiting},
 		"condemned, held":            {gc.Facts{OldestSession: gc.NoSession}, gc.Pack{Condemned: 5, Held: true}, gc.Keep, gc.Waiting},
 		"condemned, locked":          {gc.Facts{OldestSession: gc.NoSession}, gc.Pack{Condemned: 5, LockedUntil: later}, gc.Keep, gc.Locked},
+		"condemned, damaged":         {gc.Facts{OldestSession: gc.NoSession, Missing: true}, gc.Pack{Condemned: 5}, gc.Keep, gc.MayHold},
 		"condemned, listed":          {gc.Facts{OldestSession: gc.NoSession}, gc.Pack{Condemned: 5, Listed: true}, gc.Release, gc.NeededAgain},
 		"condemned, keeps a chunk":   {gc.Facts{OldestSession: gc.NoSession}, gc.Pack{Condemned: 5, Keeps: 1}, gc.Release, gc.NeededAgain},
 	}
@@ -81,7 +82,7 @@ func TestDecide_NeverDeletesWhatAnybodyNeeds(t *testing.T) {
 			if s.Action == gc.Repack && (locked || p.Held || !p.Whole && p.Keeps > 0) {
 				t.Errorf("repacks %+v", p)
 			}
-			if s.Action != gc.Keep && s.Action != gc.Release && f.Missing && !p.Whole && p.Condemned == 0 {
+			if s.Action != gc.Keep && s.Action != gc.Release && f.Missing && !p.Whole {
 				t.Errorf("%s of a damaged pack while chunks are missing: %+v", s.Action, p)
 			}
 		}

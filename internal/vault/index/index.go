@@ -2,6 +2,10 @@
 // section 8). Segments are derived from the packs' directories and can always
 // be rebuilt from them. Nothing here is trusted: a place only says where to
 // look, and the chunk's digest decides.
+//
+// On this machine the segments are kept merged in tables (table.go tells their
+// layout, which is private and has its version in its magic): a cache that can be thrown
+// away at any time.
 package index
 
 import (
@@ -47,7 +51,9 @@ type Place struct {
 func (p Place) Span() Span { return p.Pack.Frames[p.Frame] }
 
 const (
-	entrySize = 48
+	// EntrySize is how many bytes an entry takes in a segment.
+	EntrySize = 48
+
 	packHead  = 32 + 1 + 8 + 4
 	frameSize = 9
 )
@@ -70,14 +76,10 @@ func NewBuilder(id func(seal.ChunkKind, [32]byte) [32]byte) *Builder { return &B
 
 // Add takes a pack's directory.
 func (b *Builder) Add(info pack.Info) {
-	p := &Pack{Kind: info.Kind, Name: info.Name, Size: info.Size, Frames: make([]Span, len(info.Frames))}
 	number := uint32(len(b.packs))
-	b.packs = append(b.packs, p)
-	at := uint32(pack.FramesAt)
+	b.packs = append(b.packs, &Pack{Kind: info.Kind, Name: info.Name, Size: info.Size, Frames: spansOf(info)})
 	for i := range info.Frames {
 		f := &info.Frames[i]
-		p.Frames[i] = Span{Compression: f.Compression, Offset: at, Sealed: f.Sealed, Plain: f.Plain}
-		at += f.Sealed
 		offset := uint32(0)
 		for j, n := range f.Lengths {
 			id := b.id(info.Kind, f.Digest(j))
@@ -88,6 +90,17 @@ func (b *Builder) Add(info pack.Info) {
 			offset += n
 		}
 	}
+}
+
+func spansOf(info pack.Info) []Span {
+	out := make([]Span, len(info.Frames))
+	at := uint32(pack.FramesAt)
+	for i := range info.Frames {
+		f := &info.Frames[i]
+		out[i] = Span{Compression: f.Compression, Offset: at, Sealed: f.Sealed, Plain: f.Plain}
+		at += f.Sealed
+	}
+	return out
 }
 
 // Len is the size of the segment's data so far in bytes.
@@ -104,11 +117,11 @@ func (b *Builder) Segment() *Segment {
 
 type sorter struct{ data []byte }
 
-func (s sorter) Len() int           { return len(s.data) / entrySize }
-func (s sorter) at(i int) []byte    { return s.data[i*entrySize : (i+1)*entrySize] }
+func (s sorter) Len() int           { return len(s.data) / EntrySize }
+func (s sorter) at(i int) []byte    { return s.data[i*EntrySize : (i+1)*EntrySize] }
 func (s sorter) Less(i, j int) bool { return bytes.Compare(s.at(i), s.at(j)) < 0 }
 func (s sorter) Swap(i, j int) {
-	var t [entrySize]byte
+	var t [EntrySize]byte
 	copy(t[:], s.at(i))
 	copy(s.at(i), s.at(j))
 	copy(s.at(j), t[:])
@@ -118,7 +131,7 @@ func (s sorter) Swap(i, j int) {
 func (s *Segment) Packs() []*Pack { return s.packs }
 
 // Len is the number of entries.
-func (s *Segment) Len() int { return len(s.entries) / entrySize }
+func (s *Segment) Len() int { return len(s.entries) / EntrySize }
 
 // Lookup calls fn for each place of id, until it returns false; the result is
 // false if fn did.
@@ -151,10 +164,10 @@ func Combine(segments []*Segment, keep func(pack.Name) bool) *Segment {
 				out.packs = append(out.packs, p)
 			}
 		}
-		for rest := s.entries; len(rest) > 0; rest = rest[entrySize:] {
+		for rest := s.entries; len(rest) > 0; rest = rest[EntrySize:] {
 			if n := numbers[binary.BigEndian.Uint32(rest[32:])]; n != dropped {
 				at := len(out.entries)
-				out.entries = append(out.entries, rest[:entrySize]...)
+				out.entries = append(out.entries, rest[:EntrySize]...)
 				binary.BigEndian.PutUint32(out.entries[at+32:], n)
 			}
 		}
@@ -163,9 +176,32 @@ func Combine(segments []*Segment, keep func(pack.Name) bool) *Segment {
 	return out
 }
 
+// Has tells whether the segment has all places of another one in packs for
+// which keep is true.
+func (s *Segment) Has(other *Segment, keep func(pack.Name) bool) bool {
+	kept := make([]bool, len(other.packs))
+	for i, p := range other.packs {
+		kept[i] = keep(p.Name)
+	}
+	for rest := other.entries; len(rest) > 0; rest = rest[EntrySize:] {
+		want := other.place(rest[:EntrySize])
+		if kept[want.Number] && s.Lookup(ID(rest[:32]), func(p Place) bool { return !p.same(want) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// same tells whether two places are one, in segments that number packs
+// differently.
+func (p Place) same(q Place) bool {
+	return p.Pack.Name == q.Pack.Name && p.Pack.Kind == q.Pack.Kind && p.Pack.Size == q.Pack.Size && p.Span() == q.Span() &&
+		p.Frame == q.Frame && p.Offset == q.Offset && p.Length == q.Length
+}
+
 // IDs calls fn for the id of every entry.
 func (s *Segment) IDs(fn func(ID)) {
-	for rest := s.entries; len(rest) > 0; rest = rest[entrySize:] {
+	for rest := s.entries; len(rest) > 0; rest = rest[EntrySize:] {
 		fn(ID(rest[:32]))
 	}
 }
@@ -207,7 +243,7 @@ func Decode(data []byte) (*Segment, error) {
 		s.packs = append(s.packs, d.pack())
 	}
 	n := d.u64()
-	if d.bad || n > uint64(len(d.rest)) || n*entrySize != uint64(len(d.rest)) {
+	if d.bad || n > uint64(len(d.rest)) || n*EntrySize != uint64(len(d.rest)) {
 		return nil, errkind.New(errkind.Damaged, "index segment does not have the length it announces")
 	}
 	s.entries = d.rest

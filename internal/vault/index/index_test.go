@@ -259,3 +259,143 @@ func BenchmarkSegment(b *testing.B) {
 		(&Builder{entries: bytes.Clone(data)}).Segment()
 	}
 }
+
+// TestSegment_HasWhatItWasCombinedOf combines segments and takes places away
+// from the result: each one that lacks is noticed.
+func TestSegment_HasWhatItWasCombinedOf(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	a, _ := fill(r, 6, 60)
+	b, _ := fill(r, 6, 60)
+	parts := []*Segment{a.Segment(), b.Segment()}
+	gone := parts[0].packs[2].Name
+	keep := func(n pack.Name) bool { return n != gone }
+	all := Combine(parts, keep)
+	for i, p := range parts {
+		if !all.Has(p, keep) {
+			t.Errorf("part %d is not in it", i)
+		}
+	}
+	if all.Has(parts[0], func(pack.Name) bool { return true }) != (parts[0].count(2) == 0) {
+		t.Error("a pack that was dropped is said to be there")
+	}
+	for i := range all.Len() {
+		less := &Segment{packs: all.packs, entries: slices.Delete(bytes.Clone(all.entries), i*EntrySize, (i+1)*EntrySize)}
+		if less.Has(parts[0], keep) && less.Has(parts[1], keep) {
+			t.Fatalf("entry %d is not missed", i)
+		}
+	}
+}
+
+// count gives the number of entries in a pack.
+func (s *Segment) count(number uint32) (n int) {
+	for rest := s.entries; len(rest) > 0; rest = rest[EntrySize:] {
+		if s.place(rest).Number == number {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTable_SegmentAndBack(t *testing.T) {
+	for seed := range uint64(20) {
+		b, m := fill(rand.New(rand.NewPCG(seed, 8)), 12, 40)
+		table, err := InMemory(Named{Segment: b.Segment()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := table.Segment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(s.Encode()); err != nil || len(s.Packs()) != table.Packs() || s.Len() != table.Len() {
+			t.Fatalf("%d packs, %d entries, %v", len(s.Packs()), s.Len(), err)
+		}
+		for id, want := range m {
+			slices.Sort(want)
+			if got := lookup(s, id); !slices.Equal(got, want) {
+				t.Fatalf("id %x:\n%v\nwant\n%v", id, got, want)
+			}
+		}
+	}
+}
+
+func TestTable_CoversWhatItHas(t *testing.T) {
+	info := func() pack.Info {
+		return pack.Info{Kind: seal.DataChunk, Name: pack.Name{7}, Size: 9000, Frames: []pack.Frame{
+			{Sealed: 100, Plain: 50, Lengths: []uint32{20, 30}, Digests: bytes.Repeat([]byte{1}, 64)},
+			{Sealed: 200, Plain: 60, Lengths: []uint32{60}, Digests: bytes.Repeat([]byte{2}, 32)}}}
+	}
+	b := NewBuilder(hashID)
+	b.Add(info())
+	table, err := InMemory(Named{Segment: b.Segment()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !table.Covers(info(), hashID) {
+		t.Error("it does not cover what it was made of")
+	}
+	changes := map[string]func(*pack.Info){
+		"name":   func(i *pack.Info) { i.Name[0]++ },
+		"kind":   func(i *pack.Info) { i.Kind = seal.TreeChunk },
+		"size":   func(i *pack.Info) { i.Size++ },
+		"frame":  func(i *pack.Info) { i.Frames[1].Sealed++ },
+		"frames": func(i *pack.Info) { i.Frames = i.Frames[:1] },
+		"digest": func(i *pack.Info) { i.Frames[1].Digests[0]++ },
+		"length": func(i *pack.Info) { i.Frames[0].Lengths[0]++; i.Frames[0].Lengths[1]-- },
+	}
+	for name, change := range changes {
+		other := info()
+		change(&other)
+		if table.Covers(other, hashID) {
+			t.Errorf("another %s is covered", name)
+		}
+	}
+}
+
+func BenchmarkTable(b *testing.B) {
+	for _, n := range []int{1 << 12, 1 << 18} {
+		bld := NewBuilder(hashID)
+		var ids []ID
+		for at := 0; at < n; at += 1 << 10 {
+			f := pack.Frame{Sealed: 1 << 20, Plain: 1 << 20}
+			for i := range 1 << 10 {
+				var d [32]byte
+				binary.BigEndian.PutUint64(d[:], uint64(at+i))
+				f.Lengths, f.Digests = append(f.Lengths, 1<<10), append(f.Digests, d[:]...)
+				ids = append(ids, hashID(seal.DataChunk, d))
+			}
+			name := pack.Name{byte(at >> 10), byte(at >> 18)}
+			bld.Add(pack.Info{Kind: seal.DataChunk, Name: name, Size: 2 << 20, Frames: []pack.Frame{f}})
+		}
+		s, err := OpenStore(b.TempDir())
+		if err == nil {
+			err = s.Add(Named{Segment: bld.Segment()})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		table := s.Tables()[0]
+		b.Run(fmt.Sprint("present ", n), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if id := ids[i*7919%len(ids)]; table.MayHold(id) {
+					table.Lookup(id, func(Place) bool { return false })
+				}
+				i++
+			}
+		})
+		b.Run(fmt.Sprint("absent ", n), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				id := ids[i*7919%len(ids)]
+				id[23] += byte(1 + i%200) // another one in the filter's eyes
+				if table.MayHold(id) {
+					table.Lookup(id, func(Place) bool { return false })
+				}
+				i++
+			}
+		})
+	}
+}

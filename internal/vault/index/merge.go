@@ -3,7 +3,6 @@ package index
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"container/heap"
 	"encoding/binary"
 	"hash/crc32"
@@ -12,118 +11,6 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 )
-
-// Input is what a table is made of: segments and other tables.
-type Input interface {
-	inputLen() uint64
-	packCount() uint32
-	// packCursor gives the packs in the order of their names, with their
-	// numbers, until ok is false.
-	packCursor() func() (h packHeader, number uint32, ok bool, err error)
-	spans(number uint32) ([]Span, error)
-	// cursor gives the entries in order, until it gives nil.
-	cursor() func() ([]byte, error)
-	names() [][32]byte
-}
-
-// Named is a segment with the name it has in the store.
-type Named struct {
-	*Segment
-	Name [32]byte
-}
-
-func (s Named) inputLen() uint64 { return uint64(s.Len()) }
-
-func (s Named) names() [][32]byte {
-	if s.Name == [32]byte{} {
-		return nil
-	}
-	return [][32]byte{s.Name}
-}
-
-func (s Named) packCount() uint32 { return uint32(len(s.packs)) }
-
-func (s Named) packCursor() func() (packHeader, uint32, bool, error) {
-	order := make([]uint32, len(s.packs))
-	for i := range order {
-		order[i] = uint32(i)
-	}
-	slices.SortFunc(order, func(a, b uint32) int { return bytes.Compare(s.packs[a].Name[:], s.packs[b].Name[:]) })
-	return func() (packHeader, uint32, bool, error) {
-		if len(order) == 0 {
-			return packHeader{}, 0, false, nil
-		}
-		n := order[0]
-		order = order[1:]
-		p := s.packs[n]
-		return packHeader{name: p.Name, kind: p.Kind, size: p.Size}, n, true, nil
-	}
-}
-
-func (s Named) spans(number uint32) ([]Span, error) { return s.packs[number].Frames, nil }
-
-func (s Named) cursor() func() ([]byte, error) {
-	rest := s.entries
-	return func() ([]byte, error) {
-		if len(rest) == 0 {
-			return nil, nil
-		}
-		e := rest[:entrySize]
-		rest = rest[entrySize:]
-		return e, nil
-	}
-}
-
-func (t *Table) inputLen() uint64 { return t.counts.Entries }
-
-func (t *Table) names() [][32]byte {
-	out := make([][32]byte, 0, len(t.segments))
-	for n := range t.segments {
-		out = append(out, n)
-	}
-	return out
-}
-
-func (t *Table) packCount() uint32 { return uint32(t.Packs()) }
-
-func (t *Table) packCursor() func() (packHeader, uint32, bool, error) {
-	n := uint32(0)
-	return func() (h packHeader, number uint32, ok bool, err error) {
-		if n == t.packCount() {
-			return h, 0, false, nil
-		}
-		h, err = t.record(n)
-		n++
-		return h, n - 1, err == nil, err
-	}
-}
-
-func (t *Table) spans(number uint32) ([]Span, error) {
-	p, err := t.Pack(number)
-	if err != nil {
-		return nil, err
-	}
-	return p.Frames, nil
-}
-
-func (t *Table) cursor() func() ([]byte, error) {
-	b := &block{data: make([]byte, blockSize)}
-	next, i := int64(0), 0
-	return func() ([]byte, error) {
-		if i == b.n {
-			if next == t.counts.blocks() {
-				return nil, nil
-			}
-			if err := t.readBlock(b, next); err != nil {
-				return nil, err
-			}
-			next++
-			i = 0
-		}
-		i++
-		return b.at(i - 1), nil
-	}
-}
 
 // dropped marks the packs of an input whose entries are left out.
 const dropped = ^uint32(0)
@@ -145,7 +32,7 @@ func Merge(w io.WriteSeeker, inputs ...Input) error {
 	if _, err := w.Seek(blockSize, io.SeekStart); err != nil {
 		return err
 	}
-	for _, part := range []func() error{m.entries, m.packs, m.rest, m.out.Flush} {
+	for _, part := range []func() error{m.entries, m.lookup, m.packs, m.names, m.out.Flush} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -162,8 +49,9 @@ type merger struct {
 	inputs []Input
 	number [][]uint32 // by input and its pack number: the new number
 	counts tableCounts
-	firsts []uint64
+	firsts []byte
 	filter filter
+	sum    uint32 // of what is checked when the table is opened
 }
 
 // plan decides which packs are taken from where and numbers them.
@@ -183,7 +71,7 @@ func (m *merger) plan() error {
 		return nil
 	})
 	m.filter = newFilter(total)
-	m.counts.FilterWords = uint64(len(m.filter))
+	m.counts.FilterLines = uint64(len(m.filter)) / lineSize
 	return err
 }
 
@@ -238,7 +126,7 @@ func (m *merger) eachPack(fn func(taken) error) error {
 
 // head is the next entry of an input, its pack renumbered.
 type head struct {
-	entry [entrySize]byte
+	entry [EntrySize]byte
 	next  func() ([]byte, error)
 	input int
 }
@@ -291,12 +179,12 @@ func (m *merger) entries() error {
 	for len(queue) > 0 {
 		h := queue[0]
 		if len(block) == 0 {
-			m.firsts = append(m.firsts, binary.BigEndian.Uint64(h.entry[:]))
+			m.firsts = append(m.firsts, h.entry[:8]...)
 		}
 		block = append(block, h.entry[:]...)
 		m.filter.add(ID(h.entry[:32]))
 		m.counts.Entries++
-		if len(block) == perBlock*entrySize {
+		if len(block) == perBlock*EntrySize {
 			if err := m.flush(block); err != nil {
 				return err
 			}
@@ -321,10 +209,8 @@ func (m *merger) entries() error {
 func (m *merger) flush(block []byte) error {
 	full := block[:blockSize-4]
 	clear(full[len(block):])
-	if _, err := m.out.Write(full); err != nil {
-		return err
-	}
-	return binary.Write(m.out, binary.BigEndian, crc32.Checksum(full, castagnoli))
+	_, err := m.out.Write(binary.BigEndian.AppendUint32(full, crc32.Checksum(full, castagnoli)))
+	return err
 }
 
 // packs writes the packs' records, then their frames.
@@ -366,38 +252,32 @@ func appendSpans(dst []byte, spans []Span) []byte {
 	return dst
 }
 
-// rest writes what stays in memory when the table is opened.
-func (m *merger) rest() error {
-	sum := crc32.New(castagnoli)
-	out := io.MultiWriter(m.out, sum)
-	names := map[[32]byte]struct{}{}
-	for _, in := range m.inputs {
-		for _, n := range in.names() {
-			names[n] = struct{}{}
-		}
-	}
-	m.counts.Segments = uint64(len(names))
-	buf := make([]byte, 0, 1<<16)
-	for _, words := range [][]uint64{m.firsts, m.filter} {
-		for part := range slices.Chunk(words, cap(buf)/8) {
-			buf = buf[:0]
-			for _, w := range part {
-				buf = binary.BigEndian.AppendUint64(buf, w)
-			}
-			if _, err := out.Write(buf); err != nil {
-				return err
-			}
-		}
-	}
-	sorted := make([][32]byte, 0, len(names))
-	for n := range names {
-		sorted = append(sorted, n)
-	}
-	slices.SortFunc(sorted, func(a, b [32]byte) int { return cmp.Compare(string(a[:]), string(b[:])) })
-	for _, n := range sorted {
-		if _, err := out.Write(n[:]); err != nil {
+// lookup writes what is searched before the entries.
+func (m *merger) lookup() error {
+	for _, part := range [][]byte{m.filter, m.firsts} {
+		m.sum = crc32.Update(m.sum, castagnoli, part)
+		if _, err := m.out.Write(part); err != nil {
 			return err
 		}
 	}
-	return binary.Write(m.out, binary.BigEndian, sum.Sum32())
+	m.filter, m.firsts = nil, nil
+	return nil
+}
+
+// names writes the segments' names and the tail.
+func (m *merger) names() error {
+	var all [][32]byte
+	for _, in := range m.inputs {
+		all = append(all, in.names()...)
+	}
+	slices.SortFunc(all, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	all = slices.Compact(all)
+	m.counts.Segments = uint64(len(all))
+	var out []byte
+	for _, n := range all {
+		out = append(out, n[:]...)
+	}
+	m.sum = crc32.Update(m.sum, castagnoli, out)
+	_, err := m.out.Write(binary.BigEndian.AppendUint32(out, m.sum))
+	return err
 }

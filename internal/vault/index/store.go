@@ -3,8 +3,8 @@ package index
 import (
 	"crypto/rand"
 	"errors"
-	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +17,20 @@ import (
 const (
 	tablePrefix = "table-"
 	tableSuffix = ".cfi"
+	tempSuffix  = ".tmp"
+)
+
+const (
+	// growth is how much larger than all smaller ones together a table is.
+	growth = 4
+	// mergeAtOnce is up to how many entries tables are merged while the caller
+	// waits; larger ones are merged behind its back.
+	mergeAtOnce = 1 << 20
+	// crowded is how many tables are too many to go on without merging.
+	crowded = 32
+	// smallTable is up to how many bytes a table that nobody opens again stays
+	// in memory.
+	smallTable = 4 << 20
 )
 
 // Store keeps tables in a folder, few and growing in size: what is added is
@@ -24,10 +38,16 @@ const (
 // thrown away, and what it holds is added again. Several processes may use one folder.
 // It may be used by many goroutines.
 type Store struct {
-	dir string
+	dir    string
+	atOnce int // mergeAtOnce
 
-	mu     sync.Mutex // guards tables
-	tables []stored   // the largest first
+	one sync.Mutex // held while segments become a table
+
+	mu      sync.Mutex // guards all below
+	tables  []stored   // the largest first
+	adding  []*Table   // those that are about to be one with new segments
+	merging []*Table   // those being merged behind the callers' backs
+	merged  sync.Cond  // told when none are any more
 }
 
 type stored struct {
@@ -38,7 +58,8 @@ type stored struct {
 // OpenStore opens the tables in a folder, which is made if need be; "" keeps
 // them in files without a name in the temporary folder. Damaged tables are removed.
 func OpenStore(dir string) (*Store, error) {
-	s := &Store{dir: dir}
+	s := &Store{dir: dir, atOnce: mergeAtOnce}
+	s.merged.L = &s.mu
 	if dir == "" {
 		return s, nil
 	}
@@ -50,23 +71,48 @@ func OpenStore(dir string) (*Store, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tablePrefix) || !strings.HasSuffix(e.Name(), tableSuffix) {
+		if !strings.HasPrefix(e.Name(), tablePrefix) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		t, err := openFile(path)
-		switch {
-		case err == nil:
-			s.tables = append(s.tables, stored{t, path})
-		case errkind.Is(err, errkind.Damaged):
-			_ = os.Remove(path) // it is made again
-		case errors.Is(err, fs.ErrNotExist): // merged by another process
-		default:
-			return nil, err
+		switch filepath.Ext(path) {
+		case tempSuffix:
+			removeAbandoned(path)
+		case tableSuffix:
+			if err := s.open(path); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.order()
 	return s, nil
+}
+
+func (s *Store) open(path string) error {
+	t, err := openFile(path)
+	switch {
+	case err == nil:
+		s.tables = append(s.tables, stored{t, path})
+	case errkind.Is(err, errkind.Damaged):
+		_ = os.Remove(path) // it is made again
+	case errors.Is(err, fs.ErrNotExist): // merged by another process
+	default:
+		return err
+	}
+	return nil
+}
+
+// removeAbandoned removes the file of a table that was never finished, unless
+// somebody is at it.
+func removeAbandoned(path string) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	if lockFile(f) {
+		_ = os.Remove(path) // tried again the next time
+	}
+	_ = f.Close() // nothing was written
 }
 
 func (s *Store) order() {
@@ -86,12 +132,11 @@ func tableOf(f *os.File) (*Table, error) {
 	info, err := f.Stat()
 	var t *Table
 	if err == nil {
-		t, err = OpenTable(f, info.Size())
+		t, err = openMapped(f, info.Size())
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	mapFile(t, f, info.Size())
 	return t, nil
 }
 
@@ -103,9 +148,7 @@ func (s *Store) Tables() []*Table {
 		if t.Err() == nil {
 			return false
 		}
-		if t.path != "" {
-			_ = os.Remove(t.path) // it is made again
-		}
+		t.remove()
 		return true
 	})
 	out := make([]*Table, len(s.tables))
@@ -115,43 +158,157 @@ func (s *Store) Tables() []*Table {
 	return out
 }
 
-// growth is how much larger than the next each table is.
-const growth = 4
+// remove deletes the table's file. One that is left over would only say again
+// what is said elsewhere, or be found damaged.
+func (t stored) remove() {
+	if t.path != "" {
+		_ = os.Remove(t.path)
+	}
+}
 
-// Add takes segments, and merges tables until each is several times as large
-// as the next.
+// Add takes segments. Tables are merged so that each is several times as large
+// as the next; where that takes long or fails, it is done later.
 func (s *Store) Add(segments ...Named) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.one.Lock()
+	defer s.one.Unlock()
 	var inputs []Input
 	size := 0
 	for _, seg := range segments {
 		inputs = append(inputs, seg)
 		size += seg.Len()
 	}
-	keep := len(s.tables)
-	for keep > 0 && s.tables[keep-1].Len() < growth*size {
-		keep--
-		size += s.tables[keep].Len()
-		inputs = append(inputs, s.tables[keep].Table)
+	along := s.along(size)
+	all := slices.Clone(inputs)
+	for _, t := range along {
+		all = append(all, t)
 	}
-	made, err := s.make(inputs)
+	made, err := s.make(all)
+	if err != nil && len(along) > 0 {
+		along = nil
+		made, err = s.make(inputs)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adding = nil
 	if err != nil {
 		return err
 	}
-	old := slices.Clone(s.tables[keep:])
-	s.tables = append(s.tables[:keep], made)
-	s.order()
-	for _, t := range old {
-		if t.path != "" {
-			_ = os.Remove(t.path) // left over, it would only say the same
-		}
-	}
+	s.replace(along, made)
+	s.tidy()
 	return nil
 }
 
-// smallTable is up to where a table that nobody opens again stays in memory.
-const smallTable = 4 << 20
+// along takes the tables to merge at once with new entries.
+func (s *Store) along(size int) []*Table {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adding = s.due(size, s.atOnce, s.merging)
+	return s.adding
+}
+
+// due gives the smallest tables that should become one with size new entries:
+// at most so many together, and none that is busy. The caller holds mu.
+func (s *Store) due(size, most int, busy []*Table) []*Table {
+	keep := len(s.tables)
+	for i := len(s.tables) - 1; i >= 0; i-- {
+		n := s.tables[i].Len()
+		if size+n > most || slices.Contains(busy, s.tables[i].Table) {
+			break
+		}
+		if n < growth*size {
+			keep = i
+		}
+		size += n
+	}
+	var out []*Table
+	for _, t := range s.tables[keep:] {
+		out = append(out, t.Table)
+	}
+	return out
+}
+
+// replace puts a table in the place of those that went into it. The caller
+// holds mu.
+func (s *Store) replace(old []*Table, made stored) {
+	s.tables = slices.DeleteFunc(s.tables, func(t stored) bool {
+		gone := slices.Contains(old, t.Table)
+		if gone {
+			t.remove()
+		}
+		return gone
+	})
+	s.tables = append(s.tables, made)
+	s.order()
+}
+
+// tidy begins to merge what is due, unless that is going on. Where there are
+// too many tables, it waits for the end. The caller holds mu.
+func (s *Store) tidy() {
+	if s.merging == nil {
+		if s.merging = s.due(0, math.MaxInt, s.adding); s.merging != nil {
+			go s.mergeDue(s.merging)
+		}
+	}
+	if len(s.tables) > crowded {
+		s.wait()
+	}
+}
+
+// Wait waits until no tables are being merged.
+func (s *Store) Wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wait()
+}
+
+func (s *Store) wait() {
+	for s.merging != nil {
+		s.merged.Wait()
+	}
+}
+
+// mergeDue merges until nothing is due. What fails is tried again after the
+// next addition.
+func (s *Store) mergeDue(old []*Table) {
+	for old != nil {
+		var inputs []Input
+		for _, t := range old {
+			inputs = append(inputs, t)
+		}
+		made, err := s.make(inputs)
+		s.mu.Lock()
+		s.merging = nil
+		if err == nil {
+			s.replace(old, made)
+			s.merging = s.due(0, math.MaxInt, s.adding)
+		}
+		old = s.merging
+		s.mu.Unlock()
+	}
+	s.merged.Broadcast()
+}
+
+// Prune makes a table anew without the packs that keep does not want. It is a
+// matter of room only, so a failure is passed over.
+func (s *Store) Prune(t *Table, keep func(number uint32) bool) {
+	s.mu.Lock()
+	if s.merging != nil || slices.Contains(s.adding, t) || !slices.ContainsFunc(s.tables, func(x stored) bool { return x.Table == t }) {
+		s.mu.Unlock()
+		return
+	}
+	s.merging = []*Table{t}
+	s.mu.Unlock()
+	go func() {
+		made, err := s.make([]Input{pruned{t, keep}})
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err == nil {
+			s.replace([]*Table{t}, made)
+		}
+		s.merging = nil
+		s.merged.Broadcast()
+	}()
+}
 
 // make writes a table. A crash leaves a file that is not opened.
 func (s *Store) make(inputs []Input) (stored, error) {
@@ -159,7 +316,7 @@ func (s *Store) make(inputs []Input) (stored, error) {
 	if dir == "" {
 		size := uint64(0)
 		for _, in := range inputs {
-			size += in.inputLen() * entrySize
+			size += in.inputLen() * EntrySize
 		}
 		if size <= smallTable {
 			t, err := inMemory(inputs)
@@ -167,74 +324,27 @@ func (s *Store) make(inputs []Input) (stored, error) {
 		}
 		dir = os.TempDir()
 	}
-	temp := filepath.Join(dir, tablePrefix+rand.Text()+".tmp")
+	temp := filepath.Join(dir, tablePrefix+rand.Text()+tempSuffix)
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return stored{}, err
 	}
-	path := ""
-	err = Merge(f, inputs...)
-	if err == nil && s.dir != "" {
-		path = strings.TrimSuffix(temp, ".tmp") + tableSuffix
-		err = os.Rename(temp, path)
-	} else {
-		err = errors.Join(err, os.Remove(temp))
+	lockFile(f) // until it is closed, so that no other process takes it for abandoned
+	if err := Merge(f, inputs...); err != nil {
+		return stored{}, errors.Join(err, f.Close(), os.Remove(temp))
 	}
-	if err != nil {
-		return stored{}, errors.Join(err, f.Close())
+	if s.dir == "" {
+		_ = os.Remove(temp) // where an open file cannot be removed, it stays in the temporary folder
+		t, err := tableOf(f)
+		return stored{t, ""}, err
 	}
-	t, err := tableOf(f)
+	path := strings.TrimSuffix(temp, tempSuffix) + tableSuffix
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return stored{}, errors.Join(err, os.Remove(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return stored{}, errors.Join(err, os.Remove(temp))
+	}
+	t, err := openFile(path)
 	return stored{t, path}, err
-}
-
-// InMemory makes a table of segments without a file.
-func InMemory(segments ...Named) (*Table, error) {
-	var inputs []Input
-	for _, s := range segments {
-		inputs = append(inputs, s)
-	}
-	return inMemory(inputs)
-}
-
-func inMemory(inputs []Input) (*Table, error) {
-	b := &buffer{}
-	if err := Merge(b, inputs...); err != nil {
-		return nil, err
-	}
-	t, err := OpenTable(b, int64(len(b.data)))
-	if err == nil {
-		t.use(b.data)
-	}
-	return t, err
-}
-
-// buffer is a file in memory.
-type buffer struct {
-	data []byte
-	at   int64
-}
-
-func (b *buffer) Seek(off int64, _ int) (int64, error) {
-	b.at = off
-	return off, nil
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	if end := int(b.at) + len(p); end > len(b.data) {
-		b.data = append(b.data, make([]byte, end-len(b.data))...)
-	}
-	copy(b.data[b.at:], p)
-	b.at += int64(len(p))
-	return len(p), nil
-}
-
-func (b *buffer) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(b.data)) {
-		return 0, io.EOF
-	}
-	n := copy(p, b.data[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }

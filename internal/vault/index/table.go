@@ -5,49 +5,49 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-	"runtime"
+	"math/bits"
+	"runtime/debug"
 	"sort"
 	"sync"
 	"sync/atomic"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
-	"github.com/counterfoil/counterfoil/internal/vault/pack"
-	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
-// Layout of a table's file. All of it is checked by CRC-32C: what is kept in
-// memory when the table is opened, entries and frames when they are read.
+// Layout of a table's file. All of it is checked by CRC-32C: filter, firsts
+// and segments when the table is opened, entries, packs and frames when they are read.
 //
 //	header    one block: magic, counts, CRC
 //	entries   blocks of perBlock entries and a CRC
+//	filter    lines of 64 bytes
+//	firsts    the first 8 bytes of each entry block's first id
 //	packs     64 bytes each, ascending by name
 //	frames    13 bytes each, by pack
-//	firsts    the first 8 bytes of each entry block's first id
-//	filter
 //	segments  32-byte names of the segments that the table holds
-//	tail      CRC of firsts, filter and segments
+//	tail      CRC of filter, firsts and segments
 const (
-	tableMagic = "CFTABLE\x01"
+	tableMagic = "CFTABLE\x02"
 	blockSize  = 4096
-	perBlock   = (blockSize - 4) / entrySize
+	perBlock   = (blockSize - 4) / EntrySize
 	packRecord = 64
 	spanRecord = 13
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Table is a sorted, immutable part of the index on disk. In memory it keeps
-// its filter and eight bytes for each block. It may be used by many goroutines.
+// Table is a sorted, immutable part of the index on disk. Its file is mapped:
+// what memory it takes is the system's to take back. It may be used by many
+// goroutines.
 type Table struct {
 	from     io.ReaderAt
 	counts   tableCounts
-	firsts   []uint64
 	filter   filter
+	firsts   []byte
 	segments map[[32]byte]struct{}
 	fault    atomic.Pointer[error]
 
-	// mapped is the whole file in memory, or nil; checked has a bit for each of
-	// its blocks that passed its checksum.
+	// mapped is the whole file in memory, or nil where it cannot be mapped;
+	// checked has a bit for each of its blocks that passed its checksum.
 	mapped  []byte
 	checked []atomic.Uint64
 
@@ -57,22 +57,22 @@ type Table struct {
 
 // tableCounts say how long the parts of a table are.
 type tableCounts struct {
-	Entries, Packs, Frames, Segments, FilterWords uint64
+	Entries, Packs, Frames, Segments, FilterLines uint64
 }
 
 func (c tableCounts) blocks() int64     { return int64((c.Entries + perBlock - 1) / perBlock) }
-func (c tableCounts) packsAt() int64    { return blockSize + c.blocks()*blockSize }
+func (c tableCounts) filterAt() int64   { return blockSize + c.blocks()*blockSize }
+func (c tableCounts) firstsAt() int64   { return c.filterAt() + int64(c.FilterLines)*lineSize }
+func (c tableCounts) packsAt() int64    { return c.firstsAt() + 8*c.blocks() }
 func (c tableCounts) framesAt() int64   { return c.packsAt() + int64(c.Packs)*packRecord }
-func (c tableCounts) firstsAt() int64   { return c.framesAt() + int64(c.Frames)*spanRecord }
-func (c tableCounts) filterAt() int64   { return c.firstsAt() + 8*c.blocks() }
-func (c tableCounts) segmentsAt() int64 { return c.filterAt() + 8*int64(c.FilterWords) }
+func (c tableCounts) segmentsAt() int64 { return c.framesAt() + int64(c.Frames)*spanRecord }
 func (c tableCounts) tailAt() int64     { return c.segmentsAt() + 32*int64(c.Segments) }
 func (c tableCounts) size() int64       { return c.tailAt() + 4 }
 
 func (c tableCounts) header() []byte {
 	out := make([]byte, 0, blockSize)
 	out = append(out, tableMagic...)
-	for _, n := range []uint64{c.Entries, c.Packs, c.Frames, c.Segments, c.FilterWords} {
+	for _, n := range []uint64{c.Entries, c.Packs, c.Frames, c.Segments, c.FilterLines} {
 		out = binary.BigEndian.AppendUint64(out, n)
 	}
 	out = binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
@@ -86,7 +86,7 @@ func parseHeader(head []byte, size int64) (c tableCounts, err error) {
 	if len(head) < blockSize || string(head[:8]) != tableMagic || crc32.Checksum(head[:48], castagnoli) != binary.BigEndian.Uint32(head[48:]) {
 		return c, errkind.New(errkind.Damaged, "not an index table")
 	}
-	for i, n := range []*uint64{&c.Entries, &c.Packs, &c.Frames, &c.Segments, &c.FilterWords} {
+	for i, n := range []*uint64{&c.Entries, &c.Packs, &c.Frames, &c.Segments, &c.FilterLines} {
 		if *n = binary.BigEndian.Uint64(head[8+8*i:]); *n > maxTable {
 			return c, errkind.New(errkind.Damaged, "index table with an impossible count")
 		}
@@ -97,9 +97,12 @@ func parseHeader(head []byte, size int64) (c tableCounts, err error) {
 	return c, nil
 }
 
-// OpenTable reads the parts of a table that stay in memory. Anything wrong is
-// of kind Damaged: the table is of no use and can be made again.
-func OpenTable(from io.ReaderAt, size int64) (*Table, error) {
+// OpenTable opens a table that is not mapped. Anything wrong is of kind
+// Damaged: the table is of no use and can be made again.
+func OpenTable(from io.ReaderAt, size int64) (*Table, error) { return openTable(from, size, nil) }
+
+// openTable opens a table; mapped holds its whole file or is nil.
+func openTable(from io.ReaderAt, size int64, mapped []byte) (*Table, error) {
 	head := make([]byte, blockSize)
 	if _, err := from.ReadAt(head, 0); err != nil {
 		return nil, errkind.Wrap(errkind.Damaged, err, "read index table")
@@ -109,26 +112,33 @@ func OpenTable(from io.ReaderAt, size int64) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{from: from, counts: c, packs: map[uint32]*Pack{}, segments: make(map[[32]byte]struct{}, c.Segments)}
-	rest := make([]byte, c.size()-c.firstsAt())
-	if _, err := from.ReadAt(rest, c.firstsAt()); err != nil {
+	sum := crc32.New(castagnoli)
+	lookup := io.NewSectionReader(from, c.filterAt(), c.packsAt()-c.filterAt())
+	var held []byte
+	if mapped != nil {
+		t.mapped, t.checked = mapped, make([]atomic.Uint64, c.blocks()/64+1)
+		held = mapped[c.filterAt():c.packsAt()]
+		_, err = io.Copy(sum, lookup) // rather than through the mapping: reading ahead is wanted here
+	} else {
+		held = make([]byte, lookup.Size())
+		_, err = io.ReadFull(lookup, held)
+		_, _ = sum.Write(held) // never fails
+	}
+	tail := make([]byte, c.size()-c.segmentsAt())
+	if err == nil {
+		_, err = from.ReadAt(tail, c.segmentsAt())
+	}
+	if err != nil {
 		return nil, errkind.Wrap(errkind.Damaged, err, "read index table")
 	}
-	body := rest[:len(rest)-4]
-	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(rest[len(body):]) {
+	names := tail[:len(tail)-4]
+	_, _ = sum.Write(names) // never fails
+	if sum.Sum32() != binary.BigEndian.Uint32(tail[len(names):]) {
 		return nil, errkind.New(errkind.Damaged, "index table fails its checksum")
 	}
-	words := func(n int64) []uint64 {
-		out := make([]uint64, n)
-		for i := range out {
-			out[i] = binary.BigEndian.Uint64(body[8*i:])
-		}
-		body = body[8*n:]
-		return out
-	}
-	t.firsts = words(c.blocks())
-	t.filter = words(int64(c.FilterWords))
-	for ; len(body) >= 32; body = body[32:] {
-		t.segments[[32]byte(body[:32])] = struct{}{}
+	t.filter, t.firsts = held[:c.firstsAt()-c.filterAt()], held[c.firstsAt()-c.filterAt():]
+	for ; len(names) > 0; names = names[32:] {
+		t.segments[[32]byte(names[:32])] = struct{}{}
 	}
 	return t, nil
 }
@@ -165,10 +175,20 @@ type block struct {
 	n    int // entries in it
 }
 
-func (b *block) at(i int) []byte { return b.data[i*entrySize : (i+1)*entrySize] }
+func (b *block) at(i int) []byte { return b.data[i*EntrySize : (i+1)*EntrySize] }
 
-// maxPacks bounds the packs that a table keeps in memory.
-const maxPacks = 4096
+// before gives how many entries have ids that begin lower than the prefix.
+func (b *block) before(prefix uint64) int {
+	from, to := 0, b.n
+	for from < to {
+		if mid := (from + to) / 2; binary.BigEndian.Uint64(b.at(mid)) < prefix {
+			from = mid + 1
+		} else {
+			to = mid
+		}
+	}
+	return from
+}
 
 // block gives a block of entries; ok is false when it is damaged.
 func (t *Table) block(number int64) (b block, ok bool) {
@@ -212,26 +232,71 @@ func checkBlock(data []byte, number int64) error {
 	return nil
 }
 
-// use makes the table read its entries from memory, which holds the whole
-// file.
-func (t *Table) use(mapped []byte) {
-	t.mapped, t.checked = mapped, make([]atomic.Uint64, t.counts.blocks()/64+1)
+// guard ends the reading of mapped memory: where that failed, because the disk
+// did or the file was cut short, the table is damaged. Callers defer it with
+// debug.SetPanicOnFault(true) as its argument.
+func (t *Table) guard(before bool) {
+	debug.SetPanicOnFault(before)
+	r := recover()
+	if r == nil {
+		return
+	}
+	if _, fault := r.(interface{ Addr() uintptr }); !fault || t.mapped == nil {
+		panic(r)
+	}
+	t.fail(errkind.New(errkind.Damaged, "its file cannot be read"))
+}
+
+// readAt fills p from the file. What could not be read fails its checksum.
+func (t *Table) readAt(p []byte, at int64) error {
+	if t.mapped == nil || at < 0 || at > int64(len(t.mapped))-int64(len(p)) {
+		_, err := t.from.ReadAt(p, at)
+		return err
+	}
+	defer t.guard(debug.SetPanicOnFault(true))
+	copy(p, t.mapped[at:])
+	return nil
 }
 
 // MayHold is false for nearly all ids that are not in the table.
-func (t *Table) MayHold(id ID) bool { return t.filter.has(id) }
+func (t *Table) MayHold(id ID) bool {
+	defer t.guard(debug.SetPanicOnFault(true))
+	return t.filter.has(id)
+}
+
+func (t *Table) firstOf(block int) uint64 { return binary.BigEndian.Uint64(t.firsts[8*block:]) }
+
+// before gives the last block that begins before the prefix, or the first one.
+// Ids are as good as random, so the search begins near to where it ends.
+func (t *Table) before(prefix uint64) int {
+	const step = 16
+	blocks := len(t.firsts) / 8
+	guess, _ := bits.Mul64(prefix, uint64(blocks))
+	from, to := int(guess), int(guess)
+	for n := step; from > 0 && t.firstOf(from) >= prefix; n *= 2 {
+		from = max(from-n, 0)
+	}
+	for n := step; to < blocks && t.firstOf(to) < prefix; n *= 2 {
+		to = min(to+n, blocks)
+	}
+	return max(from+sort.Search(to-from, func(i int) bool { return t.firstOf(from+i) >= prefix })-1, 0)
+}
 
 // Find gives the number of the first entry of id and how many there are.
 func (t *Table) Find(id ID) (first, count int) {
+	defer t.guard(debug.SetPanicOnFault(true))
 	prefix := binary.BigEndian.Uint64(id[:])
+	blocks := len(t.firsts) / 8
 	// The last block that begins before the prefix may hold it, and those after.
-	number := max(sort.Search(len(t.firsts), func(i int) bool { return t.firsts[i] >= prefix })-1, 0)
-	for ; number < len(t.firsts) && t.firsts[number] <= prefix; number++ {
+	for number := t.before(prefix); number < blocks && t.firstOf(number) <= prefix; number++ {
 		b, ok := t.block(int64(number))
 		if !ok {
 			return first, count
 		}
-		i := sort.Search(b.n, func(i int) bool { return bytes.Compare(b.at(i)[:32], id[:]) >= 0 })
+		i := b.before(prefix)
+		for i < b.n && bytes.Compare(b.at(i)[:32], id[:]) < 0 {
+			i++ // few ids have the same first bytes
+		}
 		if i == b.n {
 			continue
 		}
@@ -245,7 +310,6 @@ func (t *Table) Find(id ID) (first, count int) {
 			break
 		}
 	}
-	runtime.KeepAlive(t) // and with it what is mapped
 	return first, count
 }
 
@@ -263,6 +327,7 @@ func (t *Table) Lookup(id ID, fn func(Place) bool) bool {
 
 // At gives the entry of a number from 0 to Len-1; ok is false when it is damaged.
 func (t *Table) At(i int) (id ID, p Place, ok bool) {
+	defer t.guard(debug.SetPanicOnFault(true))
 	b, ok := t.block(int64(i / perBlock))
 	if !ok {
 		return id, p, false
@@ -304,177 +369,4 @@ func (t *Table) Each(fn func(i int, id ID, p Place) error) error {
 		}
 	}
 	return nil
-}
-
-// Pack gives the pack of a number from 0 to Packs-1.
-func (t *Table) Pack(number uint32) (*Pack, error) {
-	t.mu.Lock()
-	p := t.packs[number]
-	t.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	r, err := t.record(number)
-	if err != nil {
-		return nil, err
-	}
-	p = &Pack{Kind: r.kind, Name: r.name, Size: r.size, Frames: make([]Span, r.frames)}
-	raw := make([]byte, int64(r.frames)*spanRecord)
-	if _, err := t.from.ReadAt(raw, t.counts.framesAt()+int64(r.first)*spanRecord); err != nil {
-		return nil, err
-	}
-	if crc32.Checksum(raw, castagnoli) != r.sum {
-		return nil, errkind.New(errkind.Damaged, "the frames of pack %s fail their checksum", r.name)
-	}
-	for i := range p.Frames {
-		f := raw[i*spanRecord:]
-		p.Frames[i] = Span{Compression: seal.Compression(f[0]), Offset: binary.BigEndian.Uint32(f[1:]), Sealed: binary.BigEndian.Uint32(f[5:]), Plain: binary.BigEndian.Uint32(f[9:])}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if have := t.packs[number]; have != nil {
-		return have, nil
-	}
-	if len(t.packs) >= maxPacks {
-		clear(t.packs)
-	}
-	t.packs[number] = p
-	return p, nil
-}
-
-// packHeader is a pack's record but for its frames.
-type packHeader struct {
-	name   pack.Name
-	kind   seal.ChunkKind
-	size   int64
-	frames uint32
-	first  uint64 // of its frames among all
-	sum    uint32 // CRC of its frames
-}
-
-func (h packHeader) append(dst []byte) []byte {
-	from := len(dst)
-	dst = append(dst, h.name[:]...)
-	dst = append(dst, byte(h.kind))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(h.size))
-	dst = binary.BigEndian.AppendUint32(dst, h.frames)
-	dst = binary.BigEndian.AppendUint64(dst, h.first)
-	dst = binary.BigEndian.AppendUint32(dst, h.sum)
-	dst = append(dst, 0, 0, 0)
-	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[from:], castagnoli))
-}
-
-// record reads a pack's record.
-func (t *Table) record(number uint32) (h packHeader, err error) {
-	var raw [packRecord]byte
-	if uint64(number) >= t.counts.Packs {
-		return h, errkind.New(errkind.Damaged, "an entry names pack %d of %d", number, t.counts.Packs)
-	}
-	if _, err := t.from.ReadAt(raw[:], t.counts.packsAt()+int64(number)*packRecord); err != nil {
-		return h, err
-	}
-	if crc32.Checksum(raw[:60], castagnoli) != binary.BigEndian.Uint32(raw[60:]) {
-		return h, errkind.New(errkind.Damaged, "pack %d fails its checksum", number)
-	}
-	h = packHeader{name: pack.Name(raw[:32]), kind: seal.ChunkKind(raw[32]), size: int64(binary.BigEndian.Uint64(raw[33:])),
-		frames: binary.BigEndian.Uint32(raw[41:]), first: binary.BigEndian.Uint64(raw[45:]), sum: binary.BigEndian.Uint32(raw[53:])}
-	if uint64(h.frames) > t.counts.Frames || h.first > t.counts.Frames-uint64(h.frames) {
-		return h, errkind.New(errkind.Damaged, "pack %d has frames outside the table", number)
-	}
-	return h, nil
-}
-
-// PackHead is what a table says of a pack without its frames.
-type PackHead struct {
-	Number uint32
-	Kind   seal.ChunkKind
-	Size   int64
-}
-
-// FindPack looks a pack up by its name.
-func (t *Table) FindPack(n pack.Name) (PackHead, bool) {
-	bad := false
-	i := sort.Search(t.Packs(), func(i int) bool {
-		h, err := t.record(uint32(i))
-		if err != nil {
-			t.fail(err)
-			bad = true
-			return true
-		}
-		return bytes.Compare(h.name[:], n[:]) >= 0
-	})
-	if bad || i == t.Packs() {
-		return PackHead{}, false
-	}
-	h, err := t.record(uint32(i))
-	if err != nil || h.name != n {
-		return PackHead{}, false
-	}
-	return PackHead{Number: uint32(i), Kind: h.kind, Size: h.size}, true
-}
-
-// Walk gives a function that looks packs up in ascending order of their names,
-// reading the table's packs once from end to end.
-func (t *Table) Walk() func(pack.Name) (PackHead, bool) {
-	next := t.packCursor()
-	h, number, more, err := next()
-	return func(n pack.Name) (PackHead, bool) {
-		for more && err == nil && bytes.Compare(h.name[:], n[:]) < 0 {
-			h, number, more, err = next()
-		}
-		if err != nil {
-			t.fail(err)
-		}
-		if err != nil || !more || h.name != n {
-			return PackHead{}, false
-		}
-		return PackHead{Number: number, Kind: h.kind, Size: h.size}, true
-	}
-}
-
-// filter is a Bloom filter whose bits of one id lie in one cache line: about
-// ten bits for each id, and one in a hundred absent ids passes.
-type filter []uint64
-
-const (
-	lineWords   = 8
-	bitsPerID   = 10
-	filterBits  = 6 // bits set for each id
-	bitsPerLine = lineWords * 64
-)
-
-func newFilter(ids uint64) filter {
-	lines := (ids*bitsPerID + bitsPerLine - 1) / bitsPerLine
-	return make(filter, max(lines, 1)*lineWords)
-}
-
-// line chooses the cache line, and the bits within from the id's later bytes:
-// ids are MACs, and as good as random.
-func (f filter) line(id ID) []uint64 {
-	n := binary.BigEndian.Uint64(id[8:]) % (uint64(len(f)) / lineWords)
-	return f[n*lineWords : (n+1)*lineWords]
-}
-
-func (f filter) add(id ID) {
-	line, h := f.line(id), binary.BigEndian.Uint64(id[16:])
-	for range filterBits {
-		bit := h % bitsPerLine
-		line[bit/64] |= 1 << (bit % 64)
-		h /= bitsPerLine
-	}
-}
-
-func (f filter) has(id ID) bool {
-	if len(f) == 0 {
-		return false
-	}
-	line, h := f.line(id), binary.BigEndian.Uint64(id[16:])
-	for range filterBits {
-		bit := h % bitsPerLine
-		if line[bit/64]&(1<<(bit%64)) == 0 {
-			return false
-		}
-		h /= bitsPerLine
-	}
-	return true
 }
