@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/digest"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
@@ -163,22 +165,16 @@ func (s *Session) storeChunks(ctx context.Context, b *streamBuffer, list *tree.L
 
 func hashCuts(b *streamBuffer) {
 	const worth = 512 << 10 // below, a second goroutine costs more than it saves
-	hash := func(first, step int) {
-		for i := first; i < len(b.cuts); i += step {
-			from := 0
-			if i > 0 {
-				from = b.cuts[i-1]
-			}
-			b.sums[i] = tree.DigestOf(b.data[from:b.cuts[i]])
-		}
-	}
-	if len(b.cuts) < 2 || b.cuts[len(b.cuts)-1] < worth {
-		hash(0, 1)
+	n := len(b.cuts)
+	if n < 2 || b.cuts[n-1] < worth {
+		digest.Runs(b.data, 0, b.cuts, b.sums)
 		return
 	}
+	half, _ := slices.BinarySearch(b.cuts, b.cuts[n-1]/2)
+	half++ // the run in which the middle lies belongs to the first
 	var second sync.WaitGroup
-	second.Go(func() { hash(1, 2) })
-	hash(0, 2)
+	second.Go(func() { digest.Runs(b.data, b.cuts[half-1], b.cuts[half:], b.sums[half:]) })
+	digest.Runs(b.data, 0, b.cuts[:half], b.sums[:half])
 	second.Wait()
 }
 

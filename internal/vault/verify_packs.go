@@ -3,12 +3,10 @@ package vault
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,30 +18,31 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
 
-// packBytes reads every pack whole, two at a time.
+// packsAtOnce bounds the packs in memory: one for each processor, but a
+// machine with many need not hold them all.
+func packsAtOnce() int { return min(max(runtime.GOMAXPROCS(0), 2), 4) }
+
+// packBytes reads every pack whole.
 func (w *verifier) packBytes(ctx context.Context) error {
 	var mu sync.Mutex // guards problems, badFrame, suspect and counters while packs are read
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(2)
-	buffers := sync.Pool{}
+	g.SetLimit(packsAtOnce())
+	buffers := sync.Pool{New: func() any { return new(packCheck) }}
 	for _, i := range w.infos {
 		kind, name, ok := pack.ParseObject(i.Name)
 		if !ok || w.set.pack(name) == nil && w.byObject[i.Name] != nil {
 			continue
 		}
 		g.Go(func() error {
-			b, _ := buffers.Get().(*packCheck)
-			if b == nil {
-				b = &packCheck{}
-			}
+			b := buffers.Get().(*packCheck) //nolint:forcetypeassert // nothing else is put
 			defer buffers.Put(b)
-			err := w.onePack(ctx, b, kind, name, i)
+			c, err := w.onePack(ctx, b, kind, name, i)
 			mu.Lock()
 			defer mu.Unlock()
 			w.step(i.Size)
-			w.report.Frames += b.frames
-			w.report.Chunks += b.chunks
-			for _, n := range b.bad {
+			w.report.Frames += c.Frames
+			w.report.Chunks += c.Chunks
+			for _, n := range c.Bad {
 				w.badFrame[frameKey{name, n}] = true
 			}
 			w.suspect[name] = w.suspect[name] || err != nil
@@ -53,149 +52,53 @@ func (w *verifier) packBytes(ctx context.Context) error {
 	return g.Wait()
 }
 
-// packCheck is the memory that checking a pack takes, and what came of it.
+// packCheck is the memory that checking a pack takes.
 type packCheck struct {
-	data           []byte
-	lanes          [2]lane
-	frames, chunks int64
-	bad            []uint32
+	data    []byte
+	checker pack.Checker
 }
 
-// lane checks frames of a pack, one after the other; a pack has two at work.
-type lane struct {
-	stored, plain []byte
-	chunks        int64
-	bad           []badFrame
-}
-
-type badFrame struct {
-	number uint32
-	at     int64
-	err    error
-}
-
-// onePack checks a pack's name, directory, frames and chunks. Which frames are
-// bad is in b; the error describes the first fault.
-func (w *verifier) onePack(ctx context.Context, b *packCheck, kind seal.ChunkKind, name pack.Name, i blob.Info) error {
-	b.frames, b.chunks, b.bad = 0, 0, b.bad[:0]
+// onePack checks a pack's bytes.
+func (w *verifier) onePack(ctx context.Context, b *packCheck, kind seal.ChunkKind, name pack.Name, i blob.Info) (pack.Checked, error) {
 	if i.Size > pack.MaxSize {
-		return errkind.New(errkind.Damaged, "impossible length %d", i.Size)
+		return pack.Checked{}, errkind.New(errkind.Damaged, "impossible length %d", i.Size)
 	}
 	b.data = slices.Grow(b.data[:0], int(i.Size))[:i.Size]
 	if n, err := w.v.bucket.ReadAt(ctx, i.Name, b.data, 0); n < len(b.data) {
 		if err == nil || isEOF(err) {
 			err = errkind.New(errkind.Damaged, "cut short while it was read")
 		}
-		return err
+		return pack.Checked{}, err
 	}
-	var fault error
-	if sha256.Sum256(b.data) != name {
-		fault = errkind.New(errkind.Damaged, "its bytes do not have the SHA-256 of its name")
+	z := w.v.zippers.Get()
+	defer w.v.zippers.Put(z)
+	c := b.checker.Check(kind, w.v.header.Vault, w.v.ring, z, name, b.data)
+	if c.Unread {
+		c.Bad = w.unreadable(b, z, name)
 	}
-	sealer, frames, err := w.openPack(b.data, kind)
-	if err != nil {
-		w.markAll(b, name)
-		return errkind.Wrap(errkind.Damaged, err, "its directory cannot be read")
-	}
-	if pack.FramesEnd(frames) > i.Size {
-		return errkind.New(errkind.Damaged, "its directory lists frames beyond its end")
-	}
-	for _, x := range w.checkFrames(b, sealer, frames) {
-		b.bad = append(b.bad, x.number)
-		fault = errkind.Wrap(errkind.Damaged, x.err, "its bytes do not have the SHA-256 of its name, at offset %d", x.at)
-	}
-	return fault
+	return c, c.Err
 }
 
-// checkFrames opens every frame and gives the bad ones in order.
-func (w *verifier) checkFrames(b *packCheck, sealer *seal.Sealer, frames []pack.Frame) []badFrame {
-	starts := make([]int64, len(frames)+1)
-	starts[0] = pack.FramesAt
-	for n := range frames {
-		starts[n+1] = starts[n] + int64(frames[n].Sealed)
-	}
-	var next atomic.Int64
-	var work sync.WaitGroup
-	for k := range b.lanes {
-		l := &b.lanes[k]
-		l.chunks, l.bad = 0, l.bad[:0]
-		work.Go(func() {
-			z := w.v.zippers.Get()
-			defer w.v.zippers.Put(z)
-			for n := next.Add(1) - 1; n < int64(len(frames)); n = next.Add(1) - 1 {
-				if err := l.frame(sealer, z, uint32(n), &frames[n], b.data[starts[n]:starts[n+1]]); err != nil {
-					l.bad = append(l.bad, badFrame{uint32(n), starts[n], err})
-				}
-			}
-		})
-	}
-	work.Wait()
-	var bad []badFrame
-	for k := range b.lanes {
-		b.chunks += b.lanes[k].chunks
-		bad = append(bad, b.lanes[k].bad...)
-	}
-	b.frames += int64(len(frames) - len(bad))
-	slices.SortFunc(bad, func(x, y badFrame) int { return cmp.Compare(x.number, y.number) })
-	return bad
-}
-
-func (w *verifier) openPack(data []byte, kind seal.ChunkKind) (*seal.Sealer, []pack.Frame, error) {
-	size := int64(len(data))
-	from, to, err := pack.DirectoryAt(data, size)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := pack.OpenHead(kind, w.v.header.Vault, data, w.v.ring)
-	if err != nil {
-		return nil, nil, err
-	}
-	frames, err := pack.ParseDirectory(s, data[from:to])
-	return s, frames, err
-}
-
-// markAll takes every frame of a pack as bad unless it can still be read by the
-// index; the trees' walk finds out which.
-func (w *verifier) markAll(b *packCheck, name pack.Name) {
+// unreadable lists the frames of a pack without a directory that cannot be
+// read by the index either.
+func (w *verifier) unreadable(b *packCheck, z *seal.Zipper, name pack.Name) []uint32 {
 	p := w.set.pack(name)
 	if p == nil {
-		return
+		return nil
 	}
+	var bad []uint32
 	reader := w.v.newReader(w.set)
 	for n := range p.Frames {
 		span := p.Frames[n]
 		end := int64(span.Offset) + int64(span.Sealed)
 		if end <= int64(len(b.data)) {
-			z := w.v.zippers.Get()
-			_, err := reader.openFrame(context.Background(), z, p, uint32(n), b.data[span.Offset:end], nil, nil)
-			w.v.zippers.Put(z)
-			if err == nil {
+			if _, err := reader.openFrame(context.Background(), z, p, uint32(n), b.data[span.Offset:end], nil, nil); err == nil {
 				continue
 			}
 		}
-		b.bad = append(b.bad, uint32(n))
+		bad = append(bad, uint32(n))
 	}
-}
-
-func (b *lane) frame(s *seal.Sealer, z *seal.Zipper, n uint32, f *pack.Frame, sealed []byte) error {
-	var err error
-	if b.stored, err = s.Unseal(b.stored[:0], n, sealed); err != nil {
-		return err
-	}
-	plain, err := pack.OpenFrame(b.plain[:0], z, f.Compression, b.stored, f.Plain)
-	if err != nil {
-		return fmt.Errorf("frame %d: %w", n, err)
-	}
-	b.plain = plain
-	at := uint32(0)
-	for i, length := range f.Lengths {
-		if tree.DigestOf(b.plain[at:at+length]) != f.Digest(i) {
-			return errkind.New(errkind.Damaged, "frame %d: chunk %d has not the digest in the directory", n, i)
-		}
-		at += length
-	}
-	b.chunks += int64(len(f.Lengths))
-	return nil
+	return bad
 }
 
 // pointTrees walks every point and checks that each chunk it refers to has a
