@@ -24,6 +24,7 @@ BENCHTIME  ?= 200ms
 BENCH_ARGS ?=
 
 LINT_VERSION := v2.15.0
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 # The pinned linter in ./bin, else one on the PATH, else nothing.
 LINTER = $(firstword $(wildcard $(BIN)/golangci-lint) $(shell command -v golangci-lint 2>/dev/null))
 
@@ -90,6 +91,12 @@ bench: ## stage benchmarks, then this engine beside its peers (takes hours; see 
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/...
 	$(GO) run ./bench $(BENCH_ARGS)
 
+.PHONY: bench-stages
+bench-stages: ## stage benchmarks, five times, beside bench/baseline.txt (needs make tools)
+	@mkdir -p dist
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 5 ./internal/... >dist/stages.txt
+	"$(BIN)/benchstat" bench/baseline.txt dist/stages.txt
+
 .PHONY: nightly
 nightly: ## hours of what `make test` does in short: simulated years, mutations, kills, a huge index
 	COUNTERFOIL_MODEL_WORLDS=100 COUNTERFOIL_MODEL_DAYS=100 $(GO) test -count=1 -timeout 3h -v -run 'TestModel$$' ./test/model
@@ -104,11 +111,12 @@ cover: ## coverage of all packages by all tests
 	$(GO) tool cover -func=cover.out | tail -n 1
 
 .PHONY: tools
-tools: ## install the pinned linter into ./bin (needs the Go module proxy, takes minutes)
+tools: ## install the pinned linter and benchstat into ./bin (needs the Go module proxy, takes minutes)
 	@mkdir -p "$(BIN)"
 	@if [ -x "$(BIN)/golangci-lint" ] && [ "v$$("$(BIN)/golangci-lint" version --short)" = "$(LINT_VERSION)" ]; then \
 	  echo "tools: golangci-lint $(LINT_VERSION) is there"; \
 	else GOBIN="$(BIN)" $(GO) install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)"; fi
+	@GOBIN="$(BIN)" $(GO) install "golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)"
 
 .PHONY: clean
 clean: ## remove what the targets made, the linter included

@@ -120,17 +120,24 @@ type plakarRecipe struct{}
 func (plakarRecipe) version() []string { return []string{"version"} }
 
 func (plakarRecipe) call(p place, args ...string) command {
-	c := p.command(append([]string{"-quiet", "-disable-security-check", "at", p.store}, args...)...)
+	c := p.command(append([]string{"-quiet", "at", p.store}, args...)...)
 	c.env = p.env("PLAKAR_PASSPHRASE=" + passphrase)
 	return c
 }
 
-func (r plakarRecipe) prepare(p place) []command { return []command{r.call(p, "create")} }
+// prepare first tells plakar, in its own home, not to ask a server for updates.
+func (r plakarRecipe) prepare(p place) []command {
+	return []command{p.command("-disable-security-check"), r.call(p, "create")}
+}
 
 func (r plakarRecipe) backup(p place, _ int) command { return r.call(p, "backup", p.source) }
 
+// restore runs in the source: without the name of a snapshot, plakar takes the
+// newest of the folder it runs in.
 func (r plakarRecipe) restore(p place, _ int, to string) command {
-	return r.call(p, "restore", "-latest", "-to", to)
+	c := r.call(p, "restore", "-to", to)
+	c.args = append([]string{"sh", "-c", `cd "$1" && shift && exec "$@"`, "sh", p.source}, c.args...)
+	return c
 }
 
 func (r plakarRecipe) verify(p place) command { return r.call(p, "check") }

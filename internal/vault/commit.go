@@ -13,8 +13,9 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
-	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 )
 
 // Draft is what a session's work becomes: the point without what the vault
@@ -43,21 +44,6 @@ type Draft struct {
 	Hints *Hints
 }
 
-type intentClear struct {
-	Vault  ID          `cbor:"1,keyasint"`
-	Point  PointID     `cbor:"2,keyasint"`
-	At     Stamp       `cbor:"3,keyasint"`
-	Object string      `cbor:"4,keyasint"`
-	Digest Digest      `cbor:"5,keyasint"`
-	Lock   *intentLock `cbor:"6,keyasint,omitempty"`
-	Body   Digest      `cbor:"7,keyasint"`
-}
-
-type intentLock struct {
-	Mode  string `cbor:"1,keyasint"`
-	Until Stamp  `cbor:"2,keyasint"`
-}
-
 // Flush sends everything collected to the store and waits until all packs are
 // durable. Nothing can be stored in the session afterwards. The statistics
 // are final when it returns.
@@ -84,7 +70,7 @@ func (s *Session) finish(ctx context.Context) error {
 	failed = cmp.Or(failed, s.work.Wait())
 	s.cancel()
 	if failed != nil {
-		s.v.forgetPacks()
+		s.v.packs.Forget()
 	}
 	return failed
 }
@@ -105,7 +91,7 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 	}
 	v := s.v
 	defer v.unregister(s)
-	defer v.forgetPacks()
+	defer v.packs.Forget()
 	if err := s.putSegments(ctx); err != nil {
 		return Point{}, err
 	}
@@ -125,7 +111,7 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		return Point{}, err
 	}
 	if d.Hints != nil {
-		if err := v.putHints(ctx, p.Envelope, d.Hints, s.provisionalLock()); err != nil {
+		if err := v.points.PutHints(ctx, p.Envelope, d.Hints, s.provisionalLock()); err != nil {
 			return Point{}, err
 		}
 	}
@@ -133,7 +119,7 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 	if s.opts.Lock != blob.NoLock {
 		lock = blob.Lock{Mode: s.opts.Lock, Until: d.LockUntil.Time()}
 	}
-	if err := v.putIntent(ctx, p, object, lock); err != nil {
+	if err := v.points.PutIntent(ctx, p, object, lock); err != nil {
 		return Point{}, err
 	}
 	return p, v.finishCommit(ctx, g, p, object, s.neededObjects(), lock)
@@ -157,21 +143,21 @@ func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error
 	if err != nil {
 		return Point{}, nil, err
 	}
-	head, err := v.lastRecord(ctx)
+	head, err := v.records.Last(ctx)
 	if err != nil {
 		return Point{}, nil, err
 	}
-	d.Body.fit()
+	d.Body.Fit()
 	plain, err := canon.Marshal(d.Body)
 	if err != nil {
 		return Point{}, nil, err
 	}
-	body, err := v.box(canon.Point, plain)
+	body, err := v.store.Box(canon.Point, plain)
 	if err != nil {
 		return Point{}, nil, err
 	}
 	e := Envelope{
-		Vault: v.header.Vault, ID: PointID(newULID(d.Received.Time())), Source: d.Source, Number: number, Previous: previous,
+		Vault: v.store.Vault, ID: objects.NewPointID(d.Received.Time()), Source: d.Source, Number: number, Previous: previous,
 		Started: d.Started, Received: d.Received, RetainUntil: d.RetainUntil, Term: d.Term, Root: d.Root, BodyDigest: sha256.Sum256(body),
 		Packs: PackList{Names: s.neededNames()}, Complete: d.Complete, Session: s.id, Trial: d.Trial, Size: d.Size, Entries: d.Entries,
 	}
@@ -182,11 +168,11 @@ func (s *Session) buildPoint(ctx context.Context, d Draft) (Point, []byte, error
 	if err != nil {
 		return Point{}, nil, err
 	}
-	object, err := canon.Sign(canon.Point, clear, body, v.ring.SigningKey())
+	object, err := canon.Sign(canon.Point, clear, body, v.store.Ring.SigningKey())
 	if err != nil {
 		return Point{}, nil, err
 	}
-	return Point{Envelope: e, Body: d.Body, Object: pointObject(e.Source, e.Number), Digest: sha256.Sum256(object)}, object, nil
+	return Point{Envelope: e, Body: d.Body, Object: objects.PointName(e.Source, e.Number), Digest: sha256.Sum256(object)}, object, nil
 }
 
 func (s *Session) neededNames() []byte {
@@ -212,14 +198,14 @@ const farNumber = 1 << 20
 // it. Numbers that are taken, by a damaged point or by what is no point at all, and those
 // that the catalog knows are not given again.
 func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error) {
-	last, err := v.LastPoint(ctx, d.Source)
+	last, err := v.points.Last(ctx, d.Source)
 	if err != nil && !errkind.Is(err, errkind.NotFound) && !errkind.Is(err, errkind.Damaged) {
 		return 0, nil, err
 	}
 	number, previous := last.Envelope.Number+1, last.Digest[:]
-	if l, err := v.readLedger(ctx); err == nil {
-		for key, x := range l.removed {
-			if key.source == d.Source && x.Number >= number {
+	if l, err := v.records.Ledger(ctx); err == nil {
+		for key, x := range l.Removed {
+			if key.Source == d.Source && x.Number >= number {
 				number, previous = x.Number+1, x.Digest[:]
 			}
 		}
@@ -229,7 +215,7 @@ func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error)
 	if d.Known >= number {
 		number, previous = d.Known+1, d.KnownDigest[:]
 	}
-	refs, err := v.listPoints(ctx, pointPrefix+d.Source.String()+"/")
+	refs, err := v.points.ListOf(ctx, d.Source)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -244,74 +230,6 @@ func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error)
 	return number, previous, nil
 }
 
-// LastPoint gives the newest point of a source that can be read: errkind.NotFound
-// if it has none, errkind.Damaged if none of those it has can be read.
-func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
-	refs, err := v.listPoints(ctx, pointPrefix+source.String()+"/")
-	if err != nil {
-		return Point{}, err
-	}
-	if len(refs) == 0 {
-		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
-	}
-	for i := len(refs) - 1; i >= 0; i-- {
-		p, err := v.ReadPoint(ctx, refs[i].Object)
-		if err == nil {
-			return p, nil
-		}
-		if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
-			return Point{}, err
-		}
-		v.warn("point %q cannot be read: %v", refs[i].Object, err)
-	}
-	return Point{}, errkind.New(errkind.Damaged, "none of the %d points of source %s can be read", len(refs), source)
-}
-
-func (v *Vault) putIntent(ctx context.Context, p Point, object []byte, lock blob.Lock) error {
-	body, err := v.box(canon.Intent, object)
-	if err != nil {
-		return err
-	}
-	c := intentClear{Vault: v.header.Vault, Point: p.Envelope.ID, At: StampOf(v.opts.Now()), Object: p.Object, Digest: p.Digest, Body: sha256.Sum256(body)}
-	if lock.Mode != blob.NoLock {
-		c.Lock = &intentLock{Mode: string(lock.Mode), Until: StampOf(lock.Until)}
-	}
-	clear, err := canon.Marshal(c)
-	if err != nil {
-		return err
-	}
-	data, err := canon.Sign(canon.Intent, clear, body, v.ring.SigningKey())
-	if err != nil {
-		return err
-	}
-	_, err = v.bucket.Put(ctx, p.Object+intentSuffix, data, blob.PutOptions{Lock: lock})
-	if errkind.Is(err, errkind.Exists) {
-		return errkind.New(errkind.Busy, "point %d of this source was just committed by somebody else: run the backup again", p.Envelope.Number)
-	}
-	return err
-}
-
-func (v *Vault) readIntent(ctx context.Context, name string) (intentClear, []byte, error) {
-	var c intentClear
-	signed, err := v.readSigned(ctx, canon.Intent, name, &c)
-	if err != nil {
-		return c, nil, err
-	}
-	if c.Vault != v.header.Vault || c.Object+intentSuffix != name || sha256.Sum256(signed.Body) != c.Body {
-		return c, nil, errkind.New(errkind.Damaged, "intent %q is not what its name or signature says", name)
-	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	object, err := seal.Unbox(canon.Intent, v.header.Vault, signed.Body, v.ring, z)
-	if err == nil && sha256.Sum256(object) != c.Digest {
-		err = errkind.New(errkind.Damaged, "the point in it is not the one announced")
-	}
-	if err != nil {
-		return c, nil, errkind.Wrap(errkind.Of(err), err, "intent %q", name)
-	}
-	return c, object, nil
-}
-
 // finishCommit locks the packs and writes the point; it may be repeated.
 func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, packs []string, lock blob.Lock) error {
 	if lock.Mode != blob.NoLock {
@@ -321,9 +239,9 @@ func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, objec
 			}
 		}
 	}
-	_, err := v.bucket.Put(ctx, p.Object, object, blob.PutOptions{Lock: lock})
+	_, err := v.store.Bucket.Put(ctx, p.Object, object, blob.PutOptions{Lock: lock})
 	if errkind.Is(err, errkind.Exists) {
-		stored, readErr := v.bucket.ReadAll(ctx, p.Object, smallObjectLimit)
+		stored, readErr := v.store.Bucket.ReadAll(ctx, p.Object, objects.SmallLimit)
 		if readErr == nil && bytes.Equal(stored, object) {
 			return nil // an earlier attempt came this far
 		}
@@ -335,19 +253,19 @@ func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, objec
 // raiseLock raises a lock only where it is short. What is there already is
 // never weakened or shortened, whatever the mode asked for.
 func (v *Vault) raiseLock(ctx context.Context, g access.Grant, name string, lock blob.Lock) error {
-	info, err := v.bucket.Stat(ctx, name)
+	info, err := v.store.Bucket.Stat(ctx, name)
 	if err != nil {
 		return err
 	}
 	have := info.Lock
-	if !have.Holds(v.opts.Now()) {
+	if !have.Holds(v.store.Now()) {
 		have.Mode = blob.NoLock // a lock that ended does not lend its mode to the new one
 	}
 	want := have.Join(lock)
 	if want == info.Lock.Normal() {
 		return nil
 	}
-	return v.bucket.SetLock(ctx, g, name, want)
+	return v.store.Bucket.SetLock(ctx, g, name, want)
 }
 
 // FinishCommits finishes the points whose intent was written before a crash
@@ -369,8 +287,8 @@ func (v *Vault) FinishCommits(ctx context.Context, g access.Grant) ([]string, er
 func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, error) {
 	points := map[string]bool{}
 	var intents []string
-	err := v.bucket.List(ctx, pointPrefix, func(i blob.Info) error {
-		if _, _, intent, ok := parsePointObject(i.Name); !ok {
+	err := v.store.Bucket.List(ctx, objects.PointPrefix, func(i blob.Info) error {
+		if _, _, intent, ok := objects.ParsePoint(i.Name); !ok {
 			return nil
 		} else if intent {
 			intents = append(intents, i.Name)
@@ -382,22 +300,22 @@ func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	removed, err := v.readLedger(ctx)
+	removed, err := v.records.Ledger(ctx)
 	if err != nil {
 		if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
 			return nil, err
 		}
-		removed = newLedger()
+		removed = records.NewLedger()
 	}
 	var finished []string
 	for _, name := range intents {
-		object := strings.TrimSuffix(name, intentSuffix)
-		if points[object] || removed.has(name) {
+		object := strings.TrimSuffix(name, objects.IntentSuffix)
+		if points[object] || removed.Has(name) {
 			continue
 		}
 		err := v.finishIntent(ctx, g, name)
 		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
-			v.warn("intent %q cannot be finished: %v", name, err)
+			v.store.Warn("intent %q cannot be finished: %v", name, err)
 			continue
 		}
 		if err != nil {
@@ -409,11 +327,11 @@ func (v *Vault) finishCommits(ctx context.Context, g access.Grant) ([]string, er
 }
 
 func (v *Vault) finishIntent(ctx context.Context, g access.Grant, name string) error {
-	c, object, err := v.readIntent(ctx, name)
+	c, object, err := v.points.ReadIntent(ctx, name)
 	if err != nil {
 		return err
 	}
-	p, err := v.parsePoint(ctx, c.Object, object)
+	p, err := v.points.Parse(c.Object, object)
 	if err != nil {
 		return err
 	}

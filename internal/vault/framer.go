@@ -126,8 +126,8 @@ func (s *Session) cause(err error) error {
 
 // encode compresses, seals and proves frames until there are no more.
 func (s *Session) encode() error {
-	z := s.v.zippers.Get()
-	defer s.v.zippers.Put(z)
+	z := s.v.store.Zippers.Get()
+	defer s.v.store.Zippers.Put(z)
 	e := encoder{s: s, z: z}
 	for {
 		select {

@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/gc"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
@@ -54,7 +55,7 @@ func (v *Vault) ApplyGC(ctx context.Context, g access.Grant, o GCOptions, digest
 	if c.plan.Digest != digest {
 		return out, errkind.New(errkind.Busy, "the vault changed since the plan was made: look at a new plan")
 	}
-	defer v.forgetPacks()
+	defer v.packs.Forget()
 	for _, step := range []func(context.Context, access.Grant, *GCResult) error{c.release, c.repack, c.condemn, c.delete, c.tidy} {
 		if err := step(ctx, g, &out); err != nil {
 			return out, err
@@ -78,11 +79,11 @@ func (c *collection) names(a gc.Action) []pack.Name {
 // record states facts about packs, in records of bounded size.
 func (c *collection) record(ctx context.Context, g access.Grant, kind, reason string, names []pack.Name) error {
 	for part := range slices.Chunk(names, gcNames) {
-		f, err := NewFact(kind, PacksRecord{Names: joinNames(part), Reason: reason})
+		f, err := NewFact(kind, PacksRecord{Names: pack.JoinNames(part), Reason: reason})
 		if err != nil {
 			return err
 		}
-		if _, err := c.v.RecordFacts(ctx, g, f); err != nil {
+		if _, err := c.v.records.Append(ctx, g, f); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (c *collection) condemn(ctx context.Context, g access.Grant, out *GCResult)
 // undisturbed makes sure that the points are still those of the plan. The
 // caller keeps commits out.
 func (c *collection) undisturbed(ctx context.Context) error {
-	refs, err := c.v.ListPoints(ctx)
+	refs, err := c.v.points.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (c *collection) undisturbed(ctx context.Context) error {
 		planned[p.object] = true
 	}
 	for _, r := range refs {
-		if !planned[r.Object] && !c.ledger.has(r.Object) {
+		if !planned[r.Object] && !c.ledger.Has(r.Object) {
 			return errkind.New(errkind.Busy, "point %q was made since the plan was made: plan again", r.Object)
 		}
 		delete(planned, r.Object)
@@ -172,17 +173,17 @@ func (c *collection) deleteBatch(ctx context.Context, g access.Grant, batch []pa
 
 // remove deletes an object unless a lock holds; one that is gone is no fault.
 func (c *collection) remove(ctx context.Context, g access.Grant, object string) error {
-	info, err := c.v.bucket.Stat(ctx, object)
+	info, err := c.v.store.Bucket.Stat(ctx, object)
 	if errkind.Is(err, errkind.NotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if info.Lock.Holds(c.v.opts.Now()) {
+	if info.Lock.Holds(c.v.store.Now()) {
 		return errkind.New(errkind.Refused, "object %q was locked since the plan was made: plan again", object)
 	}
-	if err := c.v.bucket.Delete(ctx, g, object); err != nil && !errkind.Is(err, errkind.NotFound) {
+	if err := c.v.store.Bucket.Delete(ctx, g, object); err != nil && !errkind.Is(err, errkind.NotFound) {
 		return err
 	}
 	return nil
@@ -251,7 +252,7 @@ func (c *collection) recordPlacements(ctx context.Context, g access.Grant, empti
 		}
 	}
 	for part := range slices.Chunk(facts, 100) {
-		if _, err := c.v.RecordFacts(ctx, g, part...); err != nil {
+		if _, err := c.v.records.Append(ctx, g, part...); err != nil {
 			return err
 		}
 	}
@@ -261,18 +262,18 @@ func (c *collection) recordPlacements(ctx context.Context, g access.Grant, empti
 // kept calls take for every chunk whose keeper is one of the packs.
 func (c *collection) kept(ctx context.Context, from map[pack.Name]bool, take func(seal.ChunkKind, Digest) error) error {
 	for n := range from {
-		p := c.set.pack(n)
+		p := c.set.Pack(n)
 		if p == nil || c.facts[n].Keeps == 0 {
 			continue
 		}
-		frames, err := c.v.readDirectory(ctx, p.Kind, c.facts[n].Object, p.Size)
+		frames, err := c.v.packs.ReadDirectory(ctx, p.Kind, c.facts[n].Object, p.Size)
 		if err != nil {
 			return err
 		}
 		for i := range frames {
 			for j := range frames[i].Lengths {
 				d := frames[i].Digest(j)
-				id := index.ID(c.v.domain.ChunkID(p.Kind, d))
+				id := index.ID(c.v.store.ChunkID(p.Kind, d))
 				if c.marks.has(id) && c.marks.keeper(id, c.facts, c.better) == c.facts[n] {
 					if err := take(p.Kind, d); err != nil {
 						return err
@@ -310,7 +311,7 @@ func (c *collection) lockCopies(ctx context.Context, g access.Grant, emptied map
 // placements tells for each emptied pack where what points need of it is, by
 // the index as it is now.
 func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool) ([]Fact, error) {
-	set, err := c.v.readPackSet(ctx)
+	set, err := c.v.packs.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -322,8 +323,8 @@ func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool)
 		if !marked || !present || !emptied[p.Pack.Name] {
 			return nil
 		}
-		for _, place := range set.places(id) {
-			if n := place.Pack.Name; !emptied[n] && set.state(n).usable() {
+		for _, place := range set.Places(id) {
+			if n := place.Pack.Name; !emptied[n] && set.State(n).Usable() {
 				by[p.Pack.Name][n] = true
 				return nil
 			}
@@ -339,7 +340,7 @@ func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool)
 		for to := range in {
 			names = append(names, to)
 		}
-		f, err := NewFact(FactPlacement, PlacementRecord{Pack: n[:], By: joinNames(names)})
+		f, err := NewFact(FactPlacement, PlacementRecord{Pack: n[:], By: pack.JoinNames(names)})
 		if err != nil {
 			return nil, err
 		}
@@ -350,15 +351,15 @@ func (c *collection) placements(ctx context.Context, emptied map[pack.Name]bool)
 
 // copyChunks reads chunks and stores them again in new packs, durable and
 // indexed when it returns.
-func (v *Vault) copyChunks(ctx context.Context, lock blob.Mode, from *packSet, each func(take func(seal.ChunkKind, Digest) error) error) ([]pack.Info, error) {
+func (v *Vault) copyChunks(ctx context.Context, lock blob.Mode, from *inventory.Set, each func(take func(seal.ChunkKind, Digest) error) error) ([]pack.Info, error) {
 	s, err := v.openSession(ctx, SessionOptions{Lock: lock})
 	if err != nil {
 		return nil, err
 	}
 	defer s.Abort()
-	reader := v.newReader(from)
+	reader := v.reader(from)
 	err = each(func(kind seal.ChunkKind, d Digest) error {
-		data, err := reader.chunk(ctx, kind, d)
+		data, err := reader.Any(ctx, kind, d)
 		if err != nil {
 			return err
 		}
@@ -382,7 +383,7 @@ func (v *Vault) copyChunks(ctx context.Context, lock blob.Mode, from *packSet, e
 		out = append(out, pack.Info{Kind: kind, Name: n})
 	}
 	for i := range out {
-		info, err := v.bucket.Stat(ctx, pack.Object(out[i].Kind, out[i].Name))
+		info, err := v.store.Bucket.Stat(ctx, pack.Object(out[i].Kind, out[i].Name))
 		if err != nil {
 			return nil, err
 		}

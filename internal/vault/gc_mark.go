@@ -6,6 +6,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/gc"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
@@ -15,7 +16,7 @@ import (
 // of the index, and looks at each tree node once, however many points share it.
 type marker struct {
 	v       *Vault
-	set     *packSet
+	set     *inventory.Set
 	reader  *Reader
 	marks   []bitmap // by segment
 	missing int64    // data chunks that no pack in the store is known to hold
@@ -26,9 +27,9 @@ type bitmap []uint64
 func (b bitmap) set(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b bitmap) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
-func (v *Vault) newMarker(set *packSet) *marker {
-	m := &marker{v: v, set: set, reader: v.newReader(set)}
-	for _, s := range set.tables {
+func (v *Vault) newMarker(set *inventory.Set) *marker {
+	m := &marker{v: v, set: set, reader: v.reader(set)}
+	for _, s := range set.Tables {
 		m.marks = append(m.marks, make(bitmap, (s.Len()+63)/64))
 	}
 	return m
@@ -37,8 +38,8 @@ func (v *Vault) newMarker(set *packSet) *marker {
 // mark notes all places of a chunk. known says that there are any, fresh that
 // it was not marked before.
 func (m *marker) mark(kind seal.ChunkKind, d Digest) (known, fresh bool) {
-	id := index.ID(m.v.domain.ChunkID(kind, d))
-	for i, s := range m.set.tables {
+	id := index.ID(m.v.store.ChunkID(kind, d))
+	for i, s := range m.set.Tables {
 		first, count := s.Find(id)
 		for j := first; j < first+count; j++ {
 			known = true
@@ -51,7 +52,7 @@ func (m *marker) mark(kind seal.ChunkKind, d Digest) (known, fresh bool) {
 
 // has reports whether a chunk was marked.
 func (m *marker) has(id index.ID) bool {
-	for i, s := range m.set.tables {
+	for i, s := range m.set.Tables {
 		if first, count := s.Find(id); count > 0 {
 			return m.marks[i].has(first)
 		}
@@ -134,12 +135,12 @@ func (m *marker) count(ctx context.Context, facts map[pack.Name]*gc.Pack, better
 // each calls fn for every entry of the index: whether points reach it, and
 // whether its pack is in the store.
 func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, marked, present bool) error) error {
-	for i, t := range m.set.tables {
+	for i, t := range m.set.Tables {
 		err := t.Each(func(j int, id index.ID, p index.Place) error {
 			if j%4096 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return fn(id, p, m.marks[i].has(j), m.set.flags[i][p.Number]&packPresent != 0)
+			return fn(id, p, m.marks[i].has(j), m.set.Flags[i][p.Number]&inventory.Present != 0)
 		})
 		if err != nil {
 			return err
@@ -151,7 +152,7 @@ func (m *marker) each(ctx context.Context, fn func(id index.ID, p index.Place, m
 // keeper gives the pack that is to keep a chunk.
 func (m *marker) keeper(id index.ID, facts map[pack.Name]*gc.Pack, better func(a, b *gc.Pack) bool) *gc.Pack {
 	var best *gc.Pack
-	for _, p := range m.set.places(id) {
+	for _, p := range m.set.Places(id) {
 		if f := facts[p.Pack.Name]; f != nil && f != best && (best == nil || better(f, best)) {
 			best = f
 		}

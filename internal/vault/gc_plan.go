@@ -12,7 +12,10 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/gc"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 )
 
 // KnownPoint is a point that the catalog knows.
@@ -85,8 +88,8 @@ func (v *Vault) PlanGC(ctx context.Context, o GCOptions) (*GCPlan, error) {
 type collection struct {
 	v      *Vault
 	opts   GCOptions
-	ledger *ledger
-	set    *packSet
+	ledger *records.Ledger
+	set    *inventory.Set
 	needs  needs
 	marks  *marker
 	facts  map[pack.Name]*gc.Pack
@@ -95,12 +98,12 @@ type collection struct {
 }
 
 func (v *Vault) collect(ctx context.Context, o GCOptions) (*collection, error) {
-	c := &collection{v: v, opts: o, facts: map[pack.Name]*gc.Pack{}, now: v.opts.Now(), plan: &GCPlan{}}
+	c := &collection{v: v, opts: o, facts: map[pack.Name]*gc.Pack{}, now: v.store.Now(), plan: &GCPlan{}}
 	if err := v.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	if c.ledger, err = v.readLedger(ctx); err != nil {
+	if c.ledger, err = v.records.Ledger(ctx); err != nil {
 		return nil, errkind.Wrap(errkind.Of(err), err, "garbage is not collected while a governance record cannot be read")
 	}
 	// Sessions are asked before the packs are listed: what one stores between is
@@ -109,7 +112,7 @@ func (v *Vault) collect(ctx context.Context, o GCOptions) (*collection, error) {
 	if c.needs, err = v.live(ctx, c.ledger, o.Known); err != nil {
 		return nil, err
 	}
-	if c.set, err = v.readPackSet(ctx); err != nil {
+	if c.set, err = v.packs.Read(ctx); err != nil {
 		return nil, err
 	}
 	again, older := v.openSessions()
@@ -150,13 +153,13 @@ func (c *collection) mark(ctx context.Context) error {
 
 // weigh collects the facts about every pack.
 func (c *collection) weigh(ctx context.Context, held map[pack.Name]bool) error {
-	err := c.v.bucket.List(ctx, packsPrefix, func(i blob.Info) error {
+	err := c.v.store.Bucket.List(ctx, objects.PacksPrefix, func(i blob.Info) error {
 		_, n, ok := pack.ParseObject(i.Name)
 		if !ok {
 			return nil // not ours to judge
 		}
-		f := &gc.Pack{Object: i.Name, Size: i.Size, Whole: c.set.state(n)&packHealthy != 0, Held: held[n], Condemned: c.ledger.condemned[n]}
-		if c.set.state(n)&packPresent == 0 {
+		f := &gc.Pack{Object: i.Name, Size: i.Size, Whole: c.set.State(n)&inventory.Healthy != 0, Held: held[n], Condemned: c.ledger.Condemned[n]}
+		if c.set.State(n)&inventory.Present == 0 {
 			f.Held = true // stored since
 		}
 		if i.Lock.Mode != blob.NoLock {
@@ -177,7 +180,7 @@ func (c *collection) weigh(ctx context.Context, held map[pack.Name]bool) error {
 		return err
 	}
 	c.plan.Missing = c.marks.missing
-	return c.set.err()
+	return c.set.Err()
 }
 
 func (c *collection) better(a, b *gc.Pack) bool { return gc.Better(*a, *b, c.now) }
@@ -192,7 +195,7 @@ func (c *collection) decide(ctx context.Context, oldest uint64) error {
 		facts.Packs = append(facts.Packs, *f)
 	}
 	c.plan.Steps = gc.Decide(facts)
-	c.plan.Points, c.plan.Record = len(c.needs.points), c.ledger.last.Number
+	c.plan.Points, c.plan.Record = len(c.needs.points), c.ledger.Last.Number
 	var err error
 	if c.plan.Stale, err = c.stale(ctx); err != nil {
 		return err
@@ -209,8 +212,8 @@ func (c *collection) stale(ctx context.Context) ([]blob.Info, error) {
 		newest[p.source] = max(newest[p.source], p.number)
 	}
 	var out []blob.Info
-	for _, prefix := range []string{hintPrefix, pointPrefix} {
-		err := c.v.bucket.List(ctx, prefix, func(i blob.Info) error {
+	for _, prefix := range []string{objects.HintPrefix, objects.PointPrefix} {
+		err := c.v.store.Bucket.List(ctx, prefix, func(i blob.Info) error {
 			if i.Lock.Holds(c.now) || !c.isStale(i.Name, newest) {
 				return nil
 			}
@@ -226,17 +229,17 @@ func (c *collection) stale(ctx context.Context) ([]blob.Info, error) {
 }
 
 func (c *collection) isStale(name string, newest map[SourceID]uint64) bool {
-	if rest, ok := strings.CutPrefix(name, hintPrefix); ok {
+	if rest, ok := strings.CutPrefix(name, objects.HintPrefix); ok {
 		id, _, _ := strings.Cut(rest, "-")
 		source, err := ParseSourceID(id)
 		if err != nil {
 			return false
 		}
-		n, ok := hintNumber(rest, source)
-		_, removed := c.ledger.removed[pointKey{source, n}]
+		n, ok := objects.HintNumber(rest, source)
+		_, removed := c.ledger.Removed[records.PointKey{Source: source, Number: n}]
 		return ok && (removed || n < newest[source])
 	}
-	return c.ledger.has(name)
+	return c.ledger.Has(name)
 }
 
 func (p *GCPlan) digest(vault ID) (Digest, error) {

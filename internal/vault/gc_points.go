@@ -6,6 +6,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 )
 
 // livePoint is what a collection remembers of a point. Its pack list is not
@@ -28,9 +29,9 @@ type needs struct {
 
 // live gives the points that are to be kept: all that the store has, but for
 // those recorded as removed. It fails unless they are those that the catalog knows.
-func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) (needs, error) {
+func (v *Vault) live(ctx context.Context, l *records.Ledger, known []KnownPoint) (needs, error) {
 	out := needs{listed: map[pack.Name]time.Time{}}
-	refs, err := v.ListPoints(ctx)
+	refs, err := v.points.List(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -39,10 +40,10 @@ func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) (needs,
 		want[k.Object] = k.Digest
 	}
 	for _, ref := range refs {
-		if l.has(ref.Object) {
+		if l.Has(ref.Object) {
 			continue
 		}
-		p, err := v.ReadPoint(ctx, ref.Object)
+		p, err := v.points.Read(ctx, ref.Object)
 		if err != nil {
 			return out, errkind.Wrap(errkind.Of(err), err, "garbage is not collected while a point cannot be read")
 		}
@@ -51,7 +52,7 @@ func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) (needs,
 			return out, errkind.New(errkind.Damaged, "garbage is not collected: point %q is in the store and the catalog does not know it so; the next backup of its source, or 'vault recover', enters it", p.Object)
 		}
 		delete(want, p.Object)
-		if n := p.Envelope.Records; n > l.last.Number {
+		if n := p.Envelope.Records; n > l.Last.Number {
 			return out, errkind.New(errkind.Damaged, "garbage is not collected: point %q was made when governance record %d was there, and it is missing", p.Object, n)
 		}
 		if err := out.add(p); err != nil {
@@ -67,7 +68,7 @@ func (v *Vault) live(ctx context.Context, l *ledger, known []KnownPoint) (needs,
 
 func (n *needs) add(p Point) error {
 	e := &p.Envelope
-	names, err := splitNames(e.Packs.Names)
+	names, err := pack.ParseNames(e.Packs.Names)
 	if err != nil || e.Packs.Base != nil {
 		return errkind.New(errkind.Damaged, "garbage is not collected: the pack list of point %s cannot be read", e.ID)
 	}
@@ -89,14 +90,14 @@ func (n *needs) name(p pack.Name, until time.Time) {
 }
 
 // resolve puts in the place of replaced packs those that hold what was in them.
-func (n *needs) resolve(l *ledger) {
-	for was := range l.placed {
+func (n *needs) resolve(l *records.Ledger) {
+	for was := range l.Placed {
 		until, ok := n.listed[was]
 		if !ok {
 			continue
 		}
 		delete(n.listed, was)
-		for _, now := range l.where(was) {
+		for _, now := range l.Where(was) {
 			n.name(now, until)
 		}
 	}

@@ -85,8 +85,8 @@ func (p *packer) open() error {
 	if buf == nil {
 		buf = make([]byte, 0, packBufferStart)
 	}
-	sealer := seal.New(p.kind.Magic(), p.s.v.header.Vault, p.s.v.ring.Current, p.s.id, p.s.key)
-	p.cur = &openPack{w: pack.NewWriter(buf, p.kind, p.s.v.header.Vault, sealer), buf: buf}
+	sealer := seal.New(p.kind.Magic(), p.s.v.store.Vault, p.s.v.store.Ring.Current, p.s.id, p.s.key)
+	p.cur = &openPack{w: pack.NewWriter(buf, p.kind, p.s.v.store.Vault, sealer), buf: buf}
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (p *packer) ship() {
 			return err
 		}
 		info.Kind = p.kind
-		_, err = p.s.v.bucket.Put(p.s.ctx, pack.Object(p.kind, info.Name), data, blob.PutOptions{Lock: p.s.provisionalLock(), SHA256: info.Name, Hashed: true})
+		_, err = p.s.v.store.Bucket.Put(p.s.ctx, pack.Object(p.kind, info.Name), data, blob.PutOptions{Lock: p.s.provisionalLock(), SHA256: info.Name, Hashed: true})
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 )
 
 // RemovePoint takes a point out of the vault: it is recorded first, then its
@@ -17,37 +19,37 @@ func (v *Vault) RemovePoint(ctx context.Context, g access.Grant, object string) 
 	if err := v.CheckOwner(ctx); err != nil {
 		return err
 	}
-	p, err := v.ReadPoint(ctx, object)
+	p, err := v.points.Read(ctx, object)
 	if err != nil {
 		return err
 	}
-	objects := []string{p.Object + intentSuffix, p.Object}
-	for _, name := range objects {
-		info, err := v.bucket.Stat(ctx, name)
-		if err == nil && info.Lock.Holds(v.opts.Now()) {
+	names := []string{p.Object + objects.IntentSuffix, p.Object}
+	for _, name := range names {
+		info, err := v.store.Bucket.Stat(ctx, name)
+		if err == nil && info.Lock.Holds(v.store.Now()) {
 			return info.Lock.Refuse()
 		}
 		if err != nil && !errkind.Is(err, errkind.NotFound) {
 			return err
 		}
 	}
-	l, err := v.readLedger(ctx)
+	l, err := v.records.Ledger(ctx)
 	if err != nil {
 		return err
 	}
 	e := p.Envelope
-	if _, recorded := l.removed[pointKey{e.Source, e.Number}]; !recorded {
+	if _, recorded := l.Removed[records.PointKey{Source: e.Source, Number: e.Number}]; !recorded {
 		f, err := NewFact(FactRemoved, RemovedRecord{Point: e.ID, Source: e.Source, Number: e.Number, Digest: p.Digest})
 		if err != nil {
 			return err
 		}
-		if _, err := v.RecordFacts(ctx, g, f); err != nil {
+		if _, err := v.records.Append(ctx, g, f); err != nil {
 			return err
 		}
 	}
 	// The intent goes first: alone it would be a commit to be finished.
-	for _, name := range objects {
-		if err := v.bucket.Delete(ctx, g, name); err != nil && !errkind.Is(err, errkind.NotFound) {
+	for _, name := range names {
+		if err := v.store.Bucket.Delete(ctx, g, name); err != nil && !errkind.Is(err, errkind.NotFound) {
 			return err
 		}
 	}

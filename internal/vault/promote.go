@@ -26,11 +26,11 @@ func (s *Session) promote(ctx context.Context, d Draft) error {
 	if err != nil || len(little) == 0 {
 		return err
 	}
-	set, err := s.v.readPackSet(ctx) // with what the session stored
+	set, err := s.v.packs.Read(ctx) // with what the session stored
 	if err != nil {
 		return err
 	}
-	reader := s.v.newReader(set)
+	reader := s.v.reader(set)
 	fresh, err := s.v.copyChunks(ctx, s.opts.Lock, set, func(take func(seal.ChunkKind, Digest) error) error {
 		w := promotion{s: s, reader: reader, from: little, take: take, seen: map[Digest]bool{}}
 		return w.node(ctx, d.Root, true)
@@ -38,7 +38,7 @@ func (s *Session) promote(ctx context.Context, d Draft) error {
 	if err != nil {
 		return err
 	}
-	if err := s.set.err(); err != nil {
+	if err := s.set.Err(); err != nil {
 		return err // what was not found was not copied
 	}
 	s.mu.Lock()
@@ -63,7 +63,7 @@ func (s *Session) littleNeeded(ctx context.Context, want blob.Lock) (map[pack.Na
 	s.mu.Unlock()
 	little := map[pack.Name]bool{}
 	for n, bytes := range used {
-		p := s.set.pack(n)
+		p := s.set.Pack(n)
 		if p == nil {
 			continue
 		}
@@ -74,7 +74,7 @@ func (s *Session) littleNeeded(ctx context.Context, want blob.Lock) (map[pack.Na
 		if bytes*promoteFrom >= plain {
 			continue
 		}
-		info, err := s.v.bucket.Stat(ctx, pack.Object(p.Kind, n))
+		info, err := s.v.store.Bucket.Stat(ctx, pack.Object(p.Kind, n))
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (w *promotion) chunk(kind seal.ChunkKind, d Digest) error {
 	if w.seen[d] {
 		return nil
 	}
-	place, known := w.s.set.place(index.ID(w.s.v.domain.ChunkID(kind, d)))
+	place, known := w.s.set.Usable(index.ID(w.s.v.store.ChunkID(kind, d)))
 	if !known || !w.from[place.Pack.Name] {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/chunk"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
@@ -34,7 +35,6 @@ const (
 	packBufferStart = 2 << 20
 	frameTarget     = 1 << 20
 	frameChunks     = 1 << 13 // so that tiny chunks do not make a directory larger than its pack
-	segmentFlush    = 24 << 20
 	// provisional is how long fresh packs are locked before a point needs them.
 	provisional = 72 * time.Hour
 )
@@ -58,7 +58,7 @@ type Session struct {
 	opts    SessionOptions
 	started time.Time
 	cutter  *chunk.Cutter
-	set     *packSet
+	set     *inventory.Set
 	reader  *Reader // of the trees of before
 	work    *errgroup.Group
 	coding  sync.WaitGroup // the encoders among work
@@ -102,7 +102,7 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 	if err := v.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
-	v.forgetPacks()
+	v.packs.Forget()
 	if _, err := v.finishCommits(ctx, g); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (v *Vault) OpenSession(ctx context.Context, g access.Grant, opts SessionOpt
 // openSession begins a session for whoever was allowed to. It is registered
 // before it looks at the packs: what is condemned later is not deleted while it is open.
 func (v *Vault) openSession(ctx context.Context, opts SessionOptions) (_ *Session, err error) {
-	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.opts.Now(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, used: map[pack.Name]int64{}, builder: index.NewBuilder(v.chunkID)}
+	s := &Session{v: v, id: seal.NewID(), opts: opts, started: v.store.Now(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}, used: map[pack.Name]int64{}, builder: index.NewBuilder(v.store.ChunkID)}
 	if err := v.register(ctx, s); err != nil {
 		return nil, err
 	}
@@ -121,17 +121,17 @@ func (v *Vault) openSession(ctx context.Context, opts SessionOptions) (_ *Sessio
 			v.unregister(s)
 		}
 	}()
-	v.forgetPacks()
-	s.set, err = v.loadPacks(ctx)
+	v.packs.Forget()
+	s.set, err = v.packs.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.reader = v.newReader(s.set)
-	if s.cutter, err = chunk.New(v.header.Cutter, v.domain.GearTable()); err != nil {
+	s.reader = v.reader(s.set)
+	if s.cutter, err = chunk.New(v.header.Cutter, v.store.Domain.GearTable()); err != nil {
 		return nil, err
 	}
 	s.frames, s.drain = make(chan *frame), make(chan struct{})
-	if s.key, err = v.ring.SessionKey(v.ring.Current, s.id); err != nil {
+	if s.key, err = v.store.Ring.SessionKey(v.store.Ring.Current, s.id); err != nil {
 		return nil, err
 	}
 	s.start(ctx)
@@ -174,7 +174,7 @@ func (s *Session) Abort() {
 	defer s.v.unregister(s)
 	s.end.Do(func() {
 		s.flushed = cmp.Or(s.finish(s.ctx), errkind.New(errkind.Internal, "the session was aborted"))
-		s.v.forgetPacks()
+		s.v.packs.Forget()
 	})
 }
 
@@ -182,8 +182,8 @@ func (s *Session) Abort() {
 // for each chunk that is in no healthy pack.
 func (s *Session) claim(kind seal.ChunkKind, digest tree.Digest) bool {
 	s.stats.Chunks.Add(1)
-	id := index.ID(s.v.domain.ChunkID(kind, digest))
-	place, known := s.set.place(id)
+	id := index.ID(s.v.store.ChunkID(kind, digest))
+	place, known := s.set.Usable(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known {
@@ -206,7 +206,7 @@ func (s *Session) Known(ctx context.Context, c *Content) (bool, error) {
 	known := true
 	need, used := map[pack.Name]seal.ChunkKind{}, map[pack.Name]int64{}
 	look := func(kind seal.ChunkKind, d Digest) {
-		p, ok := s.set.place(index.ID(s.v.domain.ChunkID(kind, d)))
+		p, ok := s.set.Usable(index.ID(s.v.store.ChunkID(kind, d)))
 		known = known && ok
 		if ok {
 			need[p.Pack.Name] = p.Pack.Kind
@@ -236,12 +236,12 @@ func (s *Session) provisionalLock() blob.Lock {
 	if s.opts.Lock == blob.NoLock {
 		return blob.Lock{}
 	}
-	return blob.Lock{Mode: s.opts.Lock, Until: s.v.opts.Now().Add(provisional)}
+	return blob.Lock{Mode: s.opts.Lock, Until: s.v.store.Now().Add(provisional)}
 }
 
 // register notes an open session and the last governance record before it.
 func (v *Vault) register(ctx context.Context, s *Session) error {
-	l, err := v.readLedger(ctx)
+	l, err := v.records.Ledger(ctx)
 	if err != nil && !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
 		return err // with damaged records nothing is collected
 	}
@@ -252,7 +252,7 @@ func (v *Vault) register(ctx context.Context, s *Session) error {
 	}
 	v.sessions[s] = 0
 	if l != nil {
-		v.sessions[s] = l.last.Number
+		v.sessions[s] = l.Last.Number
 	}
 	return nil
 }
@@ -274,7 +274,7 @@ func (s *Session) counts(on map[pack.Name]bool) {
 
 // checkCondemned refuses to make a point that would need a condemned pack.
 func (s *Session) checkCondemned(ctx context.Context) error {
-	l, err := s.v.readLedger(ctx)
+	l, err := s.v.records.Ledger(ctx)
 	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 		return nil // nothing is collected with damaged records
 	}
@@ -284,7 +284,7 @@ func (s *Session) checkCondemned(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := range s.needed {
-		if l.spent(n) {
+		if l.Spent(n) {
 			return errkind.New(errkind.Busy, "pack %s, which this point counts on, was given up by a garbage collection meanwhile: run the backup again", n)
 		}
 	}

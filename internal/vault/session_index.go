@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 )
 
@@ -23,16 +24,16 @@ func (s *Session) packStored(info pack.Info) error {
 	s.needed[info.Name] = info.Kind
 	s.builder.Add(info)
 	var full *index.Segment
-	if s.builder.Len() >= segmentFlush {
+	if s.builder.Len() >= inventory.SegmentSize {
 		full = s.builder.Segment()
-		s.builder = index.NewBuilder(s.v.chunkID)
+		s.builder = index.NewBuilder(s.v.store.ChunkID)
 	}
 	s.mu.Unlock()
 	if full == nil {
 		return nil
 	}
 	s.moveClaims(full)
-	_, err := s.v.putSegment(s.ctx, full, s.provisionalLock())
+	_, err := s.v.packs.PutSegment(s.ctx, full, s.provisionalLock())
 	return err
 }
 
@@ -42,7 +43,7 @@ func (s *Session) packStored(info pack.Info) error {
 func (s *Session) moveClaims(full *index.Segment) {
 	store, err := s.spill.add(full)
 	if err != nil {
-		s.v.warn("what was stored is kept in memory: %v", err)
+		s.v.store.Warn("what was stored is kept in memory: %v", err)
 		return
 	}
 	s.mu.Lock()
@@ -82,27 +83,27 @@ func (s *Session) wasSpilled(id index.ID) bool {
 func (s *Session) putSegments(ctx context.Context) error {
 	s.mu.Lock()
 	builder := s.builder
-	s.builder = index.NewBuilder(s.v.chunkID)
+	s.builder = index.NewBuilder(s.v.store.ChunkID)
 	s.mu.Unlock()
 	var own []*index.Segment
 	if builder.Packs() > 0 {
 		own = append(own, builder.Segment())
 	}
-	for _, t := range s.set.unindexed {
+	for _, t := range s.set.Unindexed {
 		seg, err := t.Segment()
 		if err != nil {
 			return err
 		}
-		if len(own) > 0 && own[0].Len()+seg.Len() <= segmentFlush/index.EntrySize {
+		if len(own) > 0 && own[0].Len()+seg.Len() <= inventory.SegmentSize/index.EntrySize {
 			seg = index.Combine([]*index.Segment{own[0], seg}, func(pack.Name) bool { return true })
 			own = nil
 		}
-		if _, err := s.v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
+		if _, err := s.v.packs.PutSegment(ctx, seg, s.provisionalLock()); err != nil {
 			return err
 		}
 	}
 	for _, seg := range own {
-		if _, err := s.v.putSegment(ctx, seg, s.provisionalLock()); err != nil {
+		if _, err := s.v.packs.PutSegment(ctx, seg, s.provisionalLock()); err != nil {
 			return err
 		}
 	}

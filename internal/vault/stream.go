@@ -2,18 +2,16 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"sync"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/digest"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // Cut says how a content stream is cut into chunks.
 type Cut uint32
@@ -108,7 +106,7 @@ func fillBuffer(ctx context.Context, r io.Reader, b *streamBuffer, n int) (data 
 	}
 	m, err := io.ReadFull(r, b.data[n:])
 	b.data = b.data[:n+m]
-	if isEOF(err) {
+	if objects.IsEOF(err) {
 		return b.data, true, nil
 	}
 	return b.data, false, err

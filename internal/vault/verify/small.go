@@ -1,4 +1,4 @@
-package vault
+package verify
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
@@ -18,14 +19,14 @@ const slotLimit = 1 << 20
 
 // smallObjects checks header, keys and hints, and names what does not belong.
 func (w *verifier) smallObjects(ctx context.Context) error {
-	for _, name := range []string{headerObject, headerTwin} {
-		_, h, err := w.v.readHeaderObject(ctx, name)
-		if err == nil && h.Vault != w.v.header.Vault {
+	for _, name := range []string{objects.HeaderName, objects.HeaderTwin} {
+		_, h, err := w.store.ReadHeader(ctx, name)
+		if err == nil && h.Vault != w.store.Vault {
 			err = errkind.New(errkind.Damaged, "header of another vault")
 		}
 		if err == nil {
-			var again Header
-			_, err = w.v.readSigned(ctx, canon.Header, name, &again)
+			var again objects.Header
+			_, err = w.store.Signed(ctx, canon.Header, name, &again)
 		}
 		if err := w.finding(name, err); err != nil {
 			return err
@@ -34,7 +35,7 @@ func (w *verifier) smallObjects(ctx context.Context) error {
 			p.Spared = "header and keys/header are copies of each other"
 		}
 	}
-	for _, name := range w.v.bucket.Caps().Faults {
+	for _, name := range w.store.Bucket.Caps().Faults {
 		w.problem(name, errkind.New(errkind.Damaged, "it is not what the store's driver wrote")).Spared = "it only marks the folder as a store"
 	}
 	for _, i := range w.infos {
@@ -53,9 +54,9 @@ func (w *verifier) smallObjects(ctx context.Context) error {
 
 func (w *verifier) smallObject(ctx context.Context, i blob.Info) error {
 	switch {
-	case i.Name == headerObject, i.Name == headerTwin:
+	case i.Name == objects.HeaderName, i.Name == objects.HeaderTwin:
 		return nil
-	case strings.HasPrefix(i.Name, "keys/slot-"):
+	case strings.HasPrefix(i.Name, objects.SlotPrefix):
 		data, err := w.read(ctx, i, slotLimit)
 		if err == nil {
 			_, err = seal.ParseSlot(data)
@@ -64,28 +65,28 @@ func (w *verifier) smallObject(ctx context.Context, i blob.Info) error {
 			w.problem(i.Name, err).Spared = "each key slot has two copies, and there are several slots"
 		}
 		return err
-	case strings.HasPrefix(i.Name, "keys/sign-"):
-		var k signingKey
-		_, err := w.v.readSigned(ctx, canon.SigningKey, i.Name, &k)
+	case strings.HasPrefix(i.Name, objects.SigningPrefix):
+		var k objects.SigningKey
+		_, err := w.store.Signed(ctx, canon.SigningKey, i.Name, &k)
 		w.step(i.Size)
 		if err != nil {
 			w.problem(i.Name, err).Spared = "the key is in the keyring too; auditors without it need this object or the kit"
 		}
 		return err
-	case strings.HasPrefix(i.Name, "index/hint-"):
+	case strings.HasPrefix(i.Name, objects.HintPrefix):
 		if w.report.Mode != Full {
 			return nil
 		}
-		if i.Size > smallObjectLimit {
+		if i.Size > objects.SmallLimit {
 			return w.largeHints(ctx, i)
 		}
-		data, err := w.read(ctx, i, smallObjectLimit)
+		data, err := w.read(ctx, i, objects.SmallLimit)
 		if err == nil {
-			_, err = w.v.parseHints(i.Name, data)
+			_, err = w.v.Points.ParseHints(i.Name, data)
 		}
 		return err
-	case strings.HasPrefix(i.Name, packsPrefix), strings.HasPrefix(i.Name, segmentPrefix), strings.HasPrefix(i.Name, pointPrefix),
-		strings.HasPrefix(i.Name, governancePrefix), strings.HasPrefix(i.Name, "log/"):
+	case strings.HasPrefix(i.Name, objects.PacksPrefix), strings.HasPrefix(i.Name, objects.SegmentPrefix), strings.HasPrefix(i.Name, objects.PointPrefix),
+		strings.HasPrefix(i.Name, objects.GovernancePrefix), strings.HasPrefix(i.Name, "log/"):
 		return nil
 	default:
 		w.report.Notes = append(w.report.Notes, fmt.Sprintf("object %q is not part of the format", i.Name))
@@ -95,27 +96,27 @@ func (w *verifier) smallObject(ctx context.Context, i blob.Info) error {
 
 func (w *verifier) governance(ctx context.Context) error {
 	for _, i := range w.infos {
-		if strings.HasPrefix(i.Name, ownerPrefix) {
-			_, err := w.v.readOwner(ctx, i.Name)
+		if strings.HasPrefix(i.Name, objects.OwnerPrefix) {
+			_, err := w.v.Records.ReadOwner(ctx, i.Name)
 			if err := w.finding(i.Name, err); err != nil {
 				return err
 			}
-		} else if _, ok := strings.CutPrefix(i.Name, governancePrefix); ok {
-			if _, ok := parseRecordObject(i.Name); !ok {
+		} else if _, ok := strings.CutPrefix(i.Name, objects.GovernancePrefix); ok {
+			if _, ok := objects.ParseRecord(i.Name); !ok {
 				w.report.Notes = append(w.report.Notes, fmt.Sprintf("object %q is not part of the format", i.Name))
 				continue
 			}
-			_, _, err := w.v.readRecord(ctx, i.Name)
+			_, _, err := w.v.Records.Read(ctx, i.Name)
 			if err := w.finding(i.Name, err); err != nil {
 				return err
 			}
 		}
 	}
-	records, err := w.v.Records(ctx)
+	records, err := w.v.Records.All(ctx)
 	w.records = records
 	if errkind.Is(err, errkind.Damaged) {
-		if w.noneBelow(governancePrefix) {
-			w.problem(governancePrefix, err)
+		if w.noneBelow(objects.GovernancePrefix) {
+			w.problem(objects.GovernancePrefix, err)
 		}
 	} else if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (w *verifier) largeHints(ctx context.Context, i blob.Info) error {
 	sum := sha256.New()
 	end := i.Size - sha256.Size
 	for at := int64(0); at < end; {
-		part, err := w.v.readRange(ctx, i.Name, at, min(at+seal.StreamPiece, end))
+		part, err := w.store.ReadRange(ctx, i.Name, at, min(at+seal.StreamPiece, end))
 		if err != nil {
 			return err
 		}
@@ -137,7 +138,7 @@ func (w *verifier) largeHints(ctx context.Context, i blob.Info) error {
 		at += int64(len(part))
 	}
 	w.step(i.Size)
-	want, err := w.v.readRange(ctx, i.Name, end, i.Size)
+	want, err := w.store.ReadRange(ctx, i.Name, end, i.Size)
 	if err == nil && !bytes.Equal(want, sum.Sum(nil)) {
 		err = errkind.New(errkind.Damaged, "digest at the end does not match its bytes")
 	}

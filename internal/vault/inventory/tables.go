@@ -1,10 +1,9 @@
-package vault
+package inventory
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,23 +11,24 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
-// store gives the vault's index on disk. Where its folder cannot be used, one
+// tables gives the vault's index on disk. Where its folder cannot be used, one
 // in temporary files does.
-func (v *Vault) store() (*index.Store, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.index != nil {
-		return v.index, nil
+func (in *Inventory) tables() (*index.Store, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.index != nil {
+		return in.index, nil
 	}
 	var err error
-	if v.index, err = index.OpenStore(v.opts.Cache); err != nil {
-		v.warnings = append(v.warnings, fmt.Sprintf("the index cache %q cannot be used: %v", v.opts.Cache, err))
-		v.index, err = index.OpenStore("")
+	if in.index, err = index.OpenStore(in.opts.Cache); err != nil {
+		in.store.Warn("the index cache %q cannot be used: %v", in.opts.Cache, err)
+		in.index, err = index.OpenStore("")
 	}
-	return v.index, err
+	return in.index, err
 }
 
 // addAtOnce bounds the segments in memory on their way into a table, in
@@ -38,11 +38,11 @@ const addAtOnce = 1 << 20
 // indexTables gives the index as tables. Segments that are in none yet are
 // read; one that is damaged is left out, and its packs are found again through their
 // directories.
-func (v *Vault) indexTables(ctx context.Context, set *packSet, store *index.Store) ([]*index.Table, error) {
+func (in *Inventory) indexTables(ctx context.Context, set *Set, store *index.Store) ([]*index.Table, error) {
 	have := store.Tables()
 	var missing []string
-	err := v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
-		name, ok := segmentName(i.Name)
+	err := in.store.Bucket.List(ctx, objects.SegmentPrefix, func(i blob.Info) error {
+		name, ok := objects.ParseSegment(i.Name)
 		if !ok || !slices.ContainsFunc(have, func(t *index.Table) bool { return t.Holds(name) }) {
 			missing = append(missing, i.Name)
 		}
@@ -55,10 +55,10 @@ func (v *Vault) indexTables(ctx context.Context, set *packSet, store *index.Stor
 	var fresh []index.Named
 	entries := 0
 	for n, object := range missing {
-		seg, err := v.readSegment(ctx, object)
+		seg, err := in.readSegment(ctx, object)
 		switch {
 		case err == nil:
-			name, _ := segmentName(object) // it has the SHA-256 of its name
+			name, _ := objects.ParseSegment(object) // it has the SHA-256 of its name
 			fresh = append(fresh, index.Named{Segment: seg, Name: name})
 			entries += seg.Len()
 		case errkind.Is(err, errkind.Damaged):
@@ -70,7 +70,7 @@ func (v *Vault) indexTables(ctx context.Context, set *packSet, store *index.Stor
 		if entries < addAtOnce && n < len(missing)-1 {
 			continue
 		}
-		t, err := v.addSegments(store, fresh)
+		t, err := in.addSegments(store, fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (v *Vault) indexTables(ctx context.Context, set *packSet, store *index.Stor
 
 // addSegments adds segments to the store. Where it cannot be written, it gives
 // a table of them that is gone when the program ends.
-func (v *Vault) addSegments(store *index.Store, fresh []index.Named) (*index.Table, error) {
+func (in *Inventory) addSegments(store *index.Store, fresh []index.Named) (*index.Table, error) {
 	if len(fresh) == 0 {
 		return nil, nil
 	}
@@ -92,31 +92,20 @@ func (v *Vault) addSegments(store *index.Store, fresh []index.Named) (*index.Tab
 	if err == nil {
 		return nil, nil
 	}
-	v.warn("the index cache cannot be written: %v", err)
+	in.store.Warn("the index cache cannot be written: %v", err)
 	return index.Temporary(fresh...)
 }
 
-// segmentName gives the SHA-256 in a segment's object name.
-func segmentName(object string) (name [32]byte, ok bool) {
-	raw, err := hex.DecodeString(strings.TrimPrefix(object, segmentPrefix))
-	if err != nil || len(raw) != len(name) {
-		return name, false
-	}
-	return [32]byte(raw), true
-}
-
-func (v *Vault) readSegment(ctx context.Context, name string) (*index.Segment, error) {
-	object, err := v.bucket.ReadAll(ctx, name, smallObjectLimit)
+func (in *Inventory) readSegment(ctx context.Context, name string) (*index.Segment, error) {
+	object, err := in.store.Bucket.ReadAll(ctx, name, objects.SmallLimit)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(object)
-	if hex.EncodeToString(sum[:]) != strings.TrimPrefix(name, segmentPrefix) {
+	if hex.EncodeToString(sum[:]) != strings.TrimPrefix(name, objects.SegmentPrefix) {
 		return nil, errkind.New(errkind.Damaged, "index segment %q: its bytes do not have the SHA-256 of its name", name)
 	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	data, err := seal.Unstream(canon.Segment, v.header.Vault, object, v.ring, z)
+	data, err := in.store.Unstream(canon.Segment, object)
 	var seg *index.Segment
 	if err == nil {
 		seg, err = index.Decode(data)
@@ -127,19 +116,14 @@ func (v *Vault) readSegment(ctx context.Context, name string) (*index.Segment, e
 	return seg, nil
 }
 
-// putSegment stores a segment and gives its object name.
-func (v *Vault) putSegment(ctx context.Context, seg *index.Segment, lock blob.Lock) (string, error) {
-	session := seal.NewID()
-	key, err := v.ring.SessionKey(v.ring.Current, session)
+// PutSegment stores a segment and gives its object name.
+func (in *Inventory) PutSegment(ctx context.Context, seg *index.Segment, lock blob.Lock) (string, error) {
+	object, err := in.store.Stream(canon.Segment, seal.NewID(), seg.Encode())
 	if err != nil {
 		return "", err
 	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	sealer := seal.New(canon.Segment, v.header.Vault, v.ring.Current, session, key)
-	object := seal.Stream(canon.Segment, v.header.Vault, sealer, z, seg.Encode())
 	sum := sha256.Sum256(object)
-	name := segmentPrefix + hex.EncodeToString(sum[:])
-	_, err = v.bucket.Put(ctx, name, object, blob.PutOptions{Lock: lock})
+	name := objects.SegmentPrefix + hex.EncodeToString(sum[:])
+	_, err = in.store.Bucket.Put(ctx, name, object, blob.PutOptions{Lock: lock})
 	return name, err
 }

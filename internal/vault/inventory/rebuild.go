@@ -1,4 +1,4 @@
-package vault
+package inventory
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
-// RebuildIndex reads the directories of all packs, writes index segments of
+// Rebuild reads the directories of all packs, writes index segments of
 // those that no segment in the store has as they are, and gives the number of packs that
 // could be read. Older segments stay.
-func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
+func (in *Inventory) Rebuild(ctx context.Context, g access.Grant) (int, error) {
 	if err := g.Require(access.IndexRebuild, access.VaultRecover); err != nil {
 		return 0, err
 	}
@@ -22,8 +22,8 @@ func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	r := rebuild{v: v, fresh: index.NewBuilder(v.chunkID)}
-	if r.tables, err = v.indexTables(ctx, v.newPackSet(), store); err != nil {
+	r := rebuild{in: in, fresh: index.NewBuilder(in.store.ChunkID)}
+	if r.tables, err = in.indexTables(ctx, NewSet(in.store.ChunkID), store); err != nil {
 		return 0, err
 	}
 	for _, kind := range []seal.ChunkKind{seal.DataChunk, seal.TreeChunk} {
@@ -34,24 +34,24 @@ func (v *Vault) RebuildIndex(ctx context.Context, g access.Grant) (int, error) {
 	if err := r.flush(ctx); err != nil {
 		return r.read, err
 	}
-	v.forgetPacks()
+	in.Forget()
 	return r.read, nil
 }
 
 type rebuild struct {
-	v      *Vault
+	in     *Inventory
 	tables []*index.Table // of the segments in the store
 	fresh  *index.Builder // of the packs that are not in those
 	read   int
 }
 
 func (r *rebuild) packs(ctx context.Context, kind seal.ChunkKind) error {
-	return r.v.bucket.List(ctx, pack.Prefix(kind), func(i blob.Info) error {
+	return r.in.store.Bucket.List(ctx, pack.Prefix(kind), func(i blob.Info) error {
 		_, name, ok := pack.ParseObject(i.Name)
 		if !ok {
 			return nil
 		}
-		frames, err := r.v.readDirectory(ctx, kind, i.Name, i.Size)
+		frames, err := r.in.ReadDirectory(ctx, kind, i.Name, i.Size)
 		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 			return nil // verification names it
 		}
@@ -61,11 +61,11 @@ func (r *rebuild) packs(ctx context.Context, kind seal.ChunkKind) error {
 		r.read++
 		info := pack.Info{Kind: kind, Name: name, Size: i.Size, Frames: frames}
 		for _, t := range r.tables {
-			if t.Covers(info, r.v.chunkID) {
+			if t.Covers(info, r.in.store.ChunkID) {
 				return nil
 			}
 		}
-		if r.fresh.Add(info); r.fresh.Len() < segmentFlush {
+		if r.fresh.Add(info); r.fresh.Len() < SegmentSize {
 			return nil
 		}
 		return r.flush(ctx)
@@ -76,7 +76,7 @@ func (r *rebuild) flush(ctx context.Context) error {
 	if r.fresh.Packs() == 0 {
 		return nil
 	}
-	_, err := r.v.putSegment(ctx, r.fresh.Segment(), blob.Lock{})
-	r.fresh = index.NewBuilder(r.v.chunkID)
+	_, err := r.in.PutSegment(ctx, r.fresh.Segment(), blob.Lock{})
+	r.fresh = index.NewBuilder(r.in.store.ChunkID)
 	return err
 }

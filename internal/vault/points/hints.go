@@ -1,19 +1,18 @@
-package vault
+package points
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"sort"
-	"strconv"
-	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
 
 // Hints hold what a file system says of files beyond what trees keep (ctime
@@ -36,10 +35,12 @@ type HintKey [16]byte
 func HintKeyOf(path string) HintKey { return hintKey(path) }
 
 // Add notes one file by its path relative to the root.
-func (h *Hints) Add(path string, ctime Stamp, inode uint64) { h.AddKey(hintKey(path), ctime, inode) }
+func (h *Hints) Add(path string, ctime tree.Stamp, inode uint64) {
+	h.AddKey(hintKey(path), ctime, inode)
+}
 
 // AddKey is Add for a path whose key is known.
-func (h *Hints) AddKey(key HintKey, ctime Stamp, inode uint64) {
+func (h *Hints) AddKey(key HintKey, ctime tree.Stamp, inode uint64) {
 	h.data = append(h.data, key[:]...)
 	h.data = binary.BigEndian.AppendUint64(h.data, uint64(ctime.Sec))
 	h.data = binary.BigEndian.AppendUint32(h.data, ctime.Nsec)
@@ -57,23 +58,23 @@ func hintKey(path string) HintKey {
 func (h *Hints) Len() int { return len(h.data) / hintSize }
 
 // Lookup finds a file's hint.
-func (h *Hints) Lookup(path string) (ctime Stamp, inode uint64, ok bool) {
+func (h *Hints) Lookup(path string) (ctime tree.Stamp, inode uint64, ok bool) {
 	return h.LookupKey(hintKey(path))
 }
 
 // LookupKey is Lookup for a path whose key is known.
-func (h *Hints) LookupKey(key HintKey) (ctime Stamp, inode uint64, ok bool) {
+func (h *Hints) LookupKey(key HintKey) (ctime tree.Stamp, inode uint64, ok bool) {
 	if h == nil {
-		return Stamp{}, 0, false
+		return tree.Stamp{}, 0, false
 	}
 	h.sort()
 	s := hintSorter(h.data)
 	i := sort.Search(s.Len(), func(i int) bool { return bytes.Compare(s.at(i)[:16], key[:]) >= 0 })
 	if i == s.Len() || !bytes.Equal(s.at(i)[:16], key[:]) {
-		return Stamp{}, 0, false
+		return tree.Stamp{}, 0, false
 	}
 	r := s.at(i)
-	return Stamp{Sec: int64(binary.BigEndian.Uint64(r[16:])), Nsec: binary.BigEndian.Uint32(r[24:])}, binary.BigEndian.Uint64(r[28:]), true
+	return tree.Stamp{Sec: int64(binary.BigEndian.Uint64(r[16:])), Nsec: binary.BigEndian.Uint32(r[24:])}, binary.BigEndian.Uint64(r[28:]), true
 }
 
 func (h *Hints) sort() {
@@ -95,32 +96,15 @@ func (s hintSorter) Swap(i, j int) {
 	copy(s.at(j), t[:])
 }
 
-const hintPrefix = "index/hint-"
-
-func hintObject(source SourceID, number uint64) string {
-	return fmt.Sprintf("%s%s-%010d", hintPrefix, source, number)
-}
-
-// hintNumber gives the number of the point in a hint object's name without
-// its prefix, if it is of that source.
-func hintNumber(rest string, source SourceID) (uint64, bool) {
-	digits, ok := strings.CutPrefix(rest, source.String()+"-")
-	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, ok && err == nil && hintObject(source, n) == hintPrefix+rest
-}
-
-func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lock) error {
+// PutHints stores hints beside a point.
+func (s *Points) PutHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lock) error {
 	h.sort()
-	key, err := v.ring.SessionKey(v.ring.Current, e.Session)
+	data := append(binary.BigEndian.AppendUint64(nil, uint64(h.Len())), h.data...)
+	object, err := s.store.Stream(canon.Hint, e.Session, data)
 	if err != nil {
 		return err
 	}
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	data := append(binary.BigEndian.AppendUint64(nil, uint64(h.Len())), h.data...)
-	sealer := seal.New(canon.Hint, v.header.Vault, v.ring.Current, e.Session, key)
-	object := seal.Stream(canon.Hint, v.header.Vault, sealer, z, data)
-	_, err = v.bucket.Put(ctx, hintObject(e.Source, e.Number), object, blob.PutOptions{Lock: lock})
+	_, err = s.store.Bucket.Put(ctx, objects.HintName(e.Source, e.Number), object, blob.PutOptions{Lock: lock})
 	if errkind.Is(err, errkind.Exists) {
 		return nil // left by a run that died before its intent; readers see that it is not this one's
 	}
@@ -129,24 +113,24 @@ func (v *Vault) putHints(ctx context.Context, e Envelope, h *Hints, lock blob.Lo
 
 // ReadHints reads the hints stored with a point: errkind.NotFound or Damaged
 // when there are none to use.
-func (v *Vault) ReadHints(ctx context.Context, source SourceID, number uint64) (*Hints, error) {
-	name := hintObject(source, number)
-	object, err := v.bucket.ReadAll(ctx, name, hintsLimit)
+func (s *Points) ReadHints(ctx context.Context, source objects.SourceID, number uint64) (*Hints, error) {
+	name := objects.HintName(source, number)
+	object, err := s.store.Bucket.ReadAll(ctx, name, hintsLimit)
 	if err != nil {
 		return nil, err
 	}
-	p, err := v.ReadPoint(ctx, pointObject(source, number))
+	p, err := s.Read(ctx, objects.PointName(source, number))
 	if err != nil {
 		return nil, err
 	}
 	if !sealedBy(object, p.Envelope.Session) {
 		return nil, errkind.New(errkind.NotFound, "hints %q are of another run than the point", name)
 	}
-	return v.parseHints(name, object)
+	return s.ParseHints(name, object)
 }
 
 // sealedBy tells whether a sealed stream names the session in its seal header.
-func sealedBy(object []byte, session ID) bool {
+func sealedBy(object []byte, session seal.ID) bool {
 	const at = canon.MagicSize + 16
 	if len(object) < at {
 		return false
@@ -155,10 +139,9 @@ func sealedBy(object []byte, session ID) bool {
 	return err == nil && h.Session == session
 }
 
-func (v *Vault) parseHints(name string, object []byte) (*Hints, error) {
-	z := v.zippers.Get()
-	defer v.zippers.Put(z)
-	data, err := seal.Unstream(canon.Hint, v.header.Vault, object, v.ring, z)
+// ParseHints opens the bytes of hints.
+func (s *Points) ParseHints(name string, object []byte) (*Hints, error) {
+	data, err := s.store.Unstream(canon.Hint, object)
 	if err != nil {
 		return nil, errkind.Wrap(errkind.Of(err), err, "hints %q", name)
 	}

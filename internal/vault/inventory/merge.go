@@ -1,4 +1,4 @@
-package vault
+package inventory
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 )
 
@@ -14,43 +15,43 @@ const (
 	// mergeFrom is how many small segments are worth merging.
 	mergeFrom = 8
 	// smallSegment is up to which size a segment's object is small, in bytes.
-	smallSegment = segmentFlush / 2
+	smallSegment = SegmentSize / 2
 )
 
-// MergeIndex writes index segments in place of many small ones, without the
+// Merge writes index segments in place of many small ones, without the
 // packs that are gone, and gives how many went into them and how many objects were
 // deleted: none on which a lock holds. A segment goes only after the merged one was read
 // back and found to have all its places.
-func (v *Vault) MergeIndex(ctx context.Context, g access.Grant) (merged, removed int, err error) {
+func (in *Inventory) Merge(ctx context.Context, g access.Grant) (merged, removed int, err error) {
 	if err := g.Require(access.PackDelete); err != nil {
 		return 0, 0, err
 	}
-	if err := v.CheckOwner(ctx); err != nil {
+	if err := in.log.CheckOwner(ctx); err != nil {
 		return 0, 0, err
 	}
-	small, err := v.smallSegments(ctx)
+	small, err := in.smallSegments(ctx)
 	if err != nil || len(small) < mergeFrom {
 		return 0, 0, err
 	}
-	set, err := v.readPackSet(ctx) // later than the listing: packs of those segments are in it
+	set, err := in.Read(ctx) // later than the listing: packs of those segments are in it
 	if err != nil {
 		return 0, 0, err
 	}
-	defer v.forgetPacks()
+	defer in.Forget()
 	for len(small) >= mergeFrom {
 		var segments []*index.Segment
 		var sources []blob.Info
-		if segments, sources, small, err = v.readSmall(ctx, small); err != nil {
+		if segments, sources, small, err = in.readSmall(ctx, small); err != nil {
 			return merged, removed, err
 		}
 		if len(segments) < 2 {
 			continue
 		}
-		if err := v.mergeSegments(ctx, set, segments); err != nil {
+		if err := in.mergeSegments(ctx, set, segments); err != nil {
 			return merged, removed, err
 		}
 		merged += len(sources)
-		n, err := v.removeSegments(ctx, g, sources)
+		n, err := in.removeSegments(ctx, g, sources)
 		removed += n
 		if err != nil {
 			return merged, removed, err
@@ -61,10 +62,10 @@ func (v *Vault) MergeIndex(ctx context.Context, g access.Grant) (merged, removed
 
 // smallSegments lists segments that are worth merging: small ones that can be
 // deleted afterwards.
-func (v *Vault) smallSegments(ctx context.Context) ([]blob.Info, error) {
+func (in *Inventory) smallSegments(ctx context.Context) ([]blob.Info, error) {
 	var out []blob.Info
-	err := v.bucket.List(ctx, segmentPrefix, func(i blob.Info) error {
-		if i.Size <= smallSegment && !i.Lock.Holds(v.opts.Now()) {
+	err := in.store.Bucket.List(ctx, objects.SegmentPrefix, func(i blob.Info) error {
+		if i.Size <= smallSegment && !i.Lock.Holds(in.store.Now()) {
 			out = append(out, i)
 		}
 		return nil
@@ -73,16 +74,16 @@ func (v *Vault) smallSegments(ctx context.Context) ([]blob.Info, error) {
 }
 
 // readSmall reads the first of the segments, as many as make a full one.
-func (v *Vault) readSmall(ctx context.Context, small []blob.Info) (segments []*index.Segment, sources, rest []blob.Info, err error) {
+func (in *Inventory) readSmall(ctx context.Context, small []blob.Info) (segments []*index.Segment, sources, rest []blob.Info, err error) {
 	for size := 0; len(small) > 0; small = small[1:] {
-		seg, err := v.readSegment(ctx, small[0].Name)
+		seg, err := in.readSegment(ctx, small[0].Name)
 		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 			continue // verification names it; its packs tell themselves
 		}
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if size += seg.Len() * index.EntrySize; size > segmentFlush && len(segments) > 0 {
+		if size += seg.Len() * index.EntrySize; size > SegmentSize && len(segments) > 0 {
 			break
 		}
 		segments, sources = append(segments, seg), append(sources, small[0])
@@ -92,14 +93,14 @@ func (v *Vault) readSmall(ctx context.Context, small []blob.Info) (segments []*i
 
 // mergeSegments stores one segment that says of the present packs what all of
 // the segments say, and makes sure that it does.
-func (v *Vault) mergeSegments(ctx context.Context, set *packSet, segments []*index.Segment) error {
-	present := func(n pack.Name) bool { return set.state(n)&packPresent != 0 }
+func (in *Inventory) mergeSegments(ctx context.Context, set *Set, segments []*index.Segment) error {
+	present := func(n pack.Name) bool { return set.State(n)&Present != 0 }
 	one := index.Combine(segments, present)
-	name, err := v.putSegment(ctx, one, blob.Lock{})
+	name, err := in.PutSegment(ctx, one, blob.Lock{})
 	if err != nil {
 		return err
 	}
-	back, err := v.readSegment(ctx, name)
+	back, err := in.readSegment(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -108,15 +109,15 @@ func (v *Vault) mergeSegments(ctx context.Context, set *packSet, segments []*ind
 			return errkind.New(errkind.Damaged, "the merged index segment %q lacks places of those that went into it: nothing was deleted", name)
 		}
 	}
-	return set.err() // else packs may have seemed to be gone
+	return set.Err() // else packs may have seemed to be gone
 }
 
-func (v *Vault) removeSegments(ctx context.Context, g access.Grant, sources []blob.Info) (removed int, err error) {
+func (in *Inventory) removeSegments(ctx context.Context, g access.Grant, sources []blob.Info) (removed int, err error) {
 	for _, i := range sources {
-		if i.Lock.Holds(v.opts.Now()) {
+		if i.Lock.Holds(in.store.Now()) {
 			continue
 		}
-		if err := v.bucket.Delete(ctx, g, i.Name); err != nil && !errkind.Is(err, errkind.NotFound) {
+		if err := in.store.Bucket.Delete(ctx, g, i.Name); err != nil && !errkind.Is(err, errkind.NotFound) {
 			return removed, err
 		}
 		removed++

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/vault/index"
+	"github.com/counterfoil/counterfoil/internal/vault/inventory"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
@@ -26,13 +28,13 @@ func keyed(t *testing.T) *Vault {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Vault{domain: domain}
+	return &Vault{store: &objects.Store{Domain: domain}}
 }
 
 func digestOf(i int) Digest { return Digest{byte(i), byte(i >> 8), 7} }
 
 func segmentOf(v *Vault, infos []pack.Info) *index.Segment {
-	b := index.NewBuilder(v.chunkID)
+	b := index.NewBuilder(v.store.ChunkID)
 	for _, i := range infos {
 		b.Add(i)
 	}
@@ -43,7 +45,7 @@ func segmentOf(v *Vault, infos []pack.Info) *index.Segment {
 // again: each is the caller's to store exactly once.
 func TestSession_ClaimsMoveToTables(t *testing.T) {
 	v := keyed(t)
-	s := &Session{v: v, set: v.newPackSet(), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}}
+	s := &Session{v: v, set: inventory.NewSet(v.store.ChunkID), claimed: map[index.ID]struct{}{}, needed: map[pack.Name]seal.ChunkKind{}}
 	claims := func(from, to int) (n int) {
 		for i := from; i < to; i++ {
 			if s.claim(seal.DataChunk, digestOf(i)) {
@@ -66,39 +68,5 @@ func TestSession_ClaimsMoveToTables(t *testing.T) {
 	}
 	if n := claims(300, 310); n != 10 {
 		t.Errorf("%d of 10 more chunks were claimed", n)
-	}
-}
-
-func TestPackSet_TablesOfPacksThatAreGoneAreMadeAnew(t *testing.T) {
-	v := keyed(t)
-	store, err := index.OpenStore(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Add(index.Named{Segment: segmentOf(v, packsOf(0, 300)), Name: [32]byte{1}}); err != nil {
-		t.Fatal(err)
-	}
-	set := v.newPackSet()
-	set.tables = store.Tables()
-	set.flags = [][]packFlags{make([]packFlags, 300)}
-	for i := range 300 {
-		set.flags[0][i] = packPresent | packHealthy
-	}
-	for gone := range 3 {
-		for i := gone * 100; i < gone*100+100; i++ {
-			set.flags[0][i] = 0
-		}
-		set.prune(store)
-		store.Wait()
-		want := 300
-		if gone > 0 { // half of them are
-			want = 300 - 100*(gone+1)
-		}
-		if n := store.Tables()[0].Packs(); gone < 2 && n != want {
-			t.Errorf("with %d packs gone the table has %d", 100*(gone+1), n)
-		}
-	}
-	if !store.Tables()[0].Holds([32]byte{1}) {
-		t.Error("the segment would be read again")
 	}
 }

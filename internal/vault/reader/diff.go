@@ -1,23 +1,24 @@
-package vault
+package reader
 
 import (
 	"bytes"
 	"context"
 
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
 
 // Change is one difference between two points: Before or After is nil where
 // the path is only in one of them.
 type Change struct {
 	Path          string
-	Before, After *Entry
+	Before, After *tree.Entry
 }
 
 // Diff calls fn for every path that differs between two roots, in order of the
 // walk. Equal subtrees are not read: the time is proportional to the change.
 // Directories of which only the contents differ are not reported themselves.
-func (r *Reader) Diff(ctx context.Context, before, after Digest, fn func(Change) error) error {
+func (r *Reader) Diff(ctx context.Context, before, after tree.Digest, fn func(Change) error) error {
 	if before == after {
 		return nil
 	}
@@ -32,7 +33,7 @@ func (r *Reader) Diff(ctx context.Context, before, after Digest, fn func(Change)
 	return r.diffEntry(ctx, "", &a, &b, fn)
 }
 
-func (r *Reader) diffEntry(ctx context.Context, path string, a, b *Entry, fn func(Change) error) error {
+func (r *Reader) diffEntry(ctx context.Context, path string, a, b *tree.Entry, fn func(Change) error) error {
 	if !sameEntry(a, b) {
 		if err := fn(Change{Path: path, Before: a, After: b}); err != nil {
 			return err
@@ -51,7 +52,7 @@ func (r *Reader) diffEntry(ctx context.Context, path string, a, b *Entry, fn fun
 		return err
 	}
 	for len(left) > 0 || len(right) > 0 {
-		var x, y *Entry
+		var x, y *tree.Entry
 		switch c := compareHeads(left, right); {
 		case c < 0:
 			x, left = &left[0], left[1:]
@@ -61,21 +62,21 @@ func (r *Reader) diffEntry(ctx context.Context, path string, a, b *Entry, fn fun
 			x, y, left, right = &left[0], &right[0], left[1:], right[1:]
 		}
 		name := nameOf(x, y)
-		if err := r.diffEntry(ctx, join(path, name), x, y, fn); err != nil {
+		if err := r.diffEntry(ctx, tree.Join(path, name), x, y, fn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func nameOf(x, y *Entry) []byte {
+func nameOf(x, y *tree.Entry) []byte {
 	if x != nil {
 		return x.Name
 	}
 	return y.Name
 }
 
-func compareHeads(left, right []Entry) int {
+func compareHeads(left, right []tree.Entry) int {
 	switch {
 	case len(left) == 0:
 		return 1
@@ -86,19 +87,19 @@ func compareHeads(left, right []Entry) int {
 	}
 }
 
-func treeOf(e *Entry) *Digest {
+func treeOf(e *tree.Entry) *tree.Digest {
 	if e == nil {
 		return nil
 	}
 	return e.Tree
 }
 
-func (r *Reader) entries(ctx context.Context, d *Digest) ([]Entry, error) {
+func (r *Reader) entries(ctx context.Context, d *tree.Digest) ([]tree.Entry, error) {
 	if d == nil {
 		return nil, nil
 	}
-	var out []Entry
-	err := r.ReadDir(ctx, *d, nil, func(e Entry) error {
+	var out []tree.Entry
+	err := r.ReadDir(ctx, *d, nil, func(e tree.Entry) error {
 		out = append(out, e)
 		return nil
 	})
@@ -106,14 +107,14 @@ func (r *Reader) entries(ctx context.Context, d *Digest) ([]Entry, error) {
 }
 
 // sameEntry compares all but what lies below a directory.
-func sameEntry(a, b *Entry) bool {
+func sameEntry(a, b *tree.Entry) bool {
 	if a == nil || b == nil {
 		return false
 	}
 	x, y := *a, *b
 	x.Tree, y.Tree = nil, nil
-	if x.Kind == Dir && y.Kind == Dir {
-		x.MTime, y.MTime = Stamp{}, Stamp{} // changes whenever something inside does
+	if x.Kind == tree.Dir && y.Kind == tree.Dir {
+		x.MTime, y.MTime = tree.Stamp{}, tree.Stamp{} // changes whenever something inside does
 	}
 	ex, errX := canon.Marshal(x)
 	ey, errY := canon.Marshal(y)
@@ -130,7 +131,7 @@ func (c Change) ContentDiffers() bool {
 }
 
 // contentKey is equal for equal contents cut in the same way.
-func contentKey(e *Entry) string {
+func contentKey(e *tree.Entry) string {
 	data, err := canon.Marshal([]any{e.Size, e.Target, e.Sparse, e.Extents, e.Content})
 	if err != nil {
 		panic(err) // plain data

@@ -1,4 +1,4 @@
-package vault
+package verify
 
 import (
 	"bytes"
@@ -9,29 +9,32 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
+	"github.com/counterfoil/counterfoil/internal/vault/points"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 )
 
 // pointObjects checks every point and intent, their numbers and chain.
 func (w *verifier) pointObjects(ctx context.Context) error {
-	refs, err := w.v.ListPoints(ctx)
+	refs, err := w.v.Points.List(ctx)
 	if err != nil {
 		return err
 	}
 	present := map[string]bool{}
 	for _, i := range w.infos {
-		if strings.HasPrefix(i.Name, pointPrefix) {
+		if strings.HasPrefix(i.Name, objects.PointPrefix) {
 			present[i.Name] = true
-			if _, _, _, ok := parsePointObject(i.Name); !ok {
+			if _, _, _, ok := objects.ParsePoint(i.Name); !ok {
 				w.report.Notes = append(w.report.Notes, fmt.Sprintf("object %q is not part of the format", i.Name))
 			}
 		}
 	}
-	next := map[SourceID]uint64{}
-	last := map[SourceID]Point{}
+	next := map[objects.SourceID]uint64{}
+	last := map[objects.SourceID]points.Point{}
 	for _, ref := range refs {
 		w.gap(ref, next[ref.Source]+1)
 		next[ref.Source] = ref.Number
-		if w.set.ledger.has(ref.Object) {
+		if w.set.Ledger.Has(ref.Object) {
 			w.report.Notes = append(w.report.Notes, fmt.Sprintf("point %q was removed, and something of it is still there: the next garbage collection deletes it", ref.Object))
 			delete(last, ref.Source)
 			continue
@@ -45,8 +48,8 @@ func (w *verifier) pointObjects(ctx context.Context) error {
 			continue
 		}
 		before := last[ref.Source]
-		if x, gone := w.set.ledger.removed[pointKey{ref.Source, ref.Number - 1}]; gone {
-			before = Point{Envelope: Envelope{Number: x.Number}, Object: pointObject(x.Source, x.Number), Digest: x.Digest}
+		if x, gone := w.set.Ledger.Removed[records.PointKey{Source: ref.Source, Number: ref.Number - 1}]; gone {
+			before = points.Point{Envelope: points.Envelope{Number: x.Number}, Object: objects.PointName(x.Source, x.Number), Digest: x.Digest}
 		}
 		w.checkChain(before, *p)
 		w.checkRecords(*p)
@@ -59,12 +62,12 @@ func (w *verifier) pointObjects(ctx context.Context) error {
 
 // gap names the points that numbering knows and storage lacks, but for those
 // that were removed on the record.
-func (w *verifier) gap(ref PointRef, want uint64) {
+func (w *verifier) gap(ref points.Ref, want uint64) {
 	for n := want; n < ref.Number && n < want+maxGap; n++ {
-		if w.set.ledger.has(pointObject(ref.Source, n)) {
+		if w.set.Ledger.Has(objects.PointName(ref.Source, n)) {
 			continue
 		}
-		w.problem(pointObject(ref.Source, n), errkind.New(errkind.Damaged, "the point is not in the store, though later ones of its source are"))
+		w.problem(objects.PointName(ref.Source, n), errkind.New(errkind.Damaged, "the point is not in the store, though later ones of its source are"))
 	}
 	if ref.Number > want+maxGap {
 		w.report.Notes = append(w.report.Notes, fmt.Sprintf("source %s: points %d to %d are not there", ref.Source, want+maxGap, ref.Number-1))
@@ -75,21 +78,21 @@ func (w *verifier) gap(ref PointRef, want uint64) {
 const maxGap = 1000
 
 // checkRecords compares the governance records with what a point saw of them.
-func (w *verifier) checkRecords(p Point) {
+func (w *verifier) checkRecords(p points.Point) {
 	n := p.Envelope.Records
 	if n == 0 || n <= uint64(len(w.records)) && bytes.Equal(w.records[n-1].Digest[:], p.Envelope.RecordsHead) {
 		return
 	}
-	w.problem(recordObject(n), errkind.New(errkind.Damaged, "point %d of source %s was made when this record was there: it is missing or was replaced", p.Envelope.Number, p.Envelope.Source)).point(p.Envelope.ID)
+	w.problem(objects.RecordName(n), errkind.New(errkind.Damaged, "point %d of source %s was made when this record was there: it is missing or was replaced", p.Envelope.Number, p.Envelope.Source)).point(p.Envelope.ID)
 }
 
-func (w *verifier) pointObject(ctx context.Context, ref PointRef, present map[string]bool) (*Point, error) {
-	intent := ref.Object + intentSuffix
-	_, twin, intentErr := w.v.readIntent(ctx, intent)
-	data, err := w.v.bucket.ReadAll(ctx, ref.Object, smallObjectLimit)
-	var p Point
+func (w *verifier) pointObject(ctx context.Context, ref points.Ref, present map[string]bool) (*points.Point, error) {
+	intent := ref.Object + objects.IntentSuffix
+	_, twin, intentErr := w.v.Points.ReadIntent(ctx, intent)
+	data, err := w.store.Bucket.ReadAll(ctx, ref.Object, objects.SmallLimit)
+	var p points.Point
 	if err == nil {
-		p, err = w.v.parsePoint(ctx, ref.Object, data)
+		p, err = w.v.Points.Parse(ref.Object, data)
 	}
 	if err == nil {
 		if intentErr != nil {
@@ -102,7 +105,7 @@ func (w *verifier) pointObject(ctx context.Context, ref PointRef, present map[st
 	}
 	if !present[ref.Object] && intentErr == nil {
 		w.report.Notes = append(w.report.Notes, fmt.Sprintf("the commit of %q was interrupted: the next backup finishes it", ref.Object))
-		if p, err = w.v.parsePoint(ctx, ref.Object, twin); err != nil {
+		if p, err = w.v.Points.Parse(ref.Object, twin); err != nil {
 			return nil, w.finding(intent, err)
 		}
 		return &p, nil
@@ -111,7 +114,7 @@ func (w *verifier) pointObject(ctx context.Context, ref PointRef, present map[st
 		return nil, err
 	}
 	if intentErr == nil {
-		if p, err = w.v.parsePoint(ctx, ref.Object, twin); err == nil {
+		if p, err = w.v.Points.Parse(ref.Object, twin); err == nil {
 			w.problem(ref.Object, err2(err)).Spared = "the intent beside it holds a whole copy"
 			w.problem(ref.Object, err2(err)).point(p.Envelope.ID)
 			return &p, nil
@@ -129,7 +132,7 @@ func err2(err error) error {
 	return err
 }
 
-func (w *verifier) checkChain(last, p Point) {
+func (w *verifier) checkChain(last, p points.Point) {
 	switch {
 	case p.Envelope.Number == 1 && len(p.Envelope.Previous) > 0:
 		w.problem(p.Object, errkind.New(errkind.Damaged, "the first point of its source names a previous one")).point(p.Envelope.ID)
@@ -147,14 +150,14 @@ func (w *verifier) packLists(ctx context.Context) error {
 	}
 	needed := map[string]bool{}
 	for _, p := range w.points {
-		objects, err := w.set.objects(p.Envelope)
+		needs, err := w.set.Objects(p.Envelope)
 		if err != nil {
 			if err := w.finding(p.Object, err); err != nil {
 				return err
 			}
 			continue
 		}
-		for _, o := range objects {
+		for _, o := range needs {
 			needed[o] = true
 			if !there[o] {
 				w.problem(o, errkind.New(errkind.Damaged, "the pack is not in the store")).point(p.Envelope.ID)
@@ -164,7 +167,7 @@ func (w *verifier) packLists(ctx context.Context) error {
 		}
 	}
 	for _, i := range w.infos {
-		if strings.HasPrefix(i.Name, packsPrefix) && !needed[i.Name] {
+		if strings.HasPrefix(i.Name, objects.PacksPrefix) && !needed[i.Name] {
 			w.report.UnreferencedPack++
 		}
 	}
@@ -174,7 +177,7 @@ func (w *verifier) packLists(ctx context.Context) error {
 // locks checks that what a point needs, and the point itself, is locked long
 // enough. An object that is whole but not locked is a finding of its own kind.
 func (w *verifier) locks(ctx context.Context) error {
-	if len(w.v.bucket.Caps().Modes) == 0 {
+	if len(w.store.Bucket.Caps().Modes) == 0 {
 		return ctx.Err()
 	}
 	held := map[string]blob.Lock{}
@@ -185,11 +188,11 @@ func (w *verifier) locks(ctx context.Context) error {
 		if p.Envelope.Trial || p.Envelope.RetainUntil == nil || !p.Envelope.RetainUntil.Time().After(w.report.Started) {
 			continue
 		}
-		objects, err := w.set.objects(p.Envelope)
+		needs, err := w.set.Objects(p.Envelope)
 		if err != nil {
 			continue // packLists told
 		}
-		for _, o := range append(objects, p.Object, p.Object+intentSuffix) {
+		for _, o := range append(needs, p.Object, p.Object+objects.IntentSuffix) {
 			lock, there := held[o]
 			if known := w.byObject[o]; !there || known != nil && !known.Unlocked || !short(lock, p.Envelope.RetainUntil.Time()) {
 				continue

@@ -1,0 +1,202 @@
+// Package records keeps a vault's governance: the chained records of facts
+// (docs/format/governance.md), what they say of packs and removed points, and
+// who owns the vault.
+package records
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault/canon"
+	"github.com/counterfoil/counterfoil/internal/vault/objects"
+	"github.com/counterfoil/counterfoil/internal/vault/seal"
+	"github.com/counterfoil/counterfoil/internal/vault/tree"
+)
+
+// Log is a vault's governance. It is safe for concurrent use.
+type Log struct {
+	store  *objects.Store
+	server seal.ID
+	host   string
+
+	mu     sync.Mutex // guards ledger
+	ledger *Ledger
+}
+
+// New gives the governance in a store to a server; host is a label of it.
+func New(store *objects.Store, server seal.ID, host string) *Log {
+	return &Log{store: store, server: server, host: host}
+}
+
+// Record is a governance record: facts that somebody stated at a time.
+type Record struct {
+	Number uint64
+	At     tree.Stamp
+	Actor  string
+	Event  string
+	Facts  []Fact
+	Digest [32]byte
+}
+
+type recordClear struct {
+	Vault    seal.ID     `cbor:"1,keyasint"`
+	Number   uint64      `cbor:"2,keyasint"`
+	Previous []byte      `cbor:"3,keyasint,omitempty"`
+	At       tree.Stamp  `cbor:"4,keyasint"`
+	Body     tree.Digest `cbor:"5,keyasint"`
+	Count    uint32      `cbor:"6,keyasint"`
+}
+
+type recordBody struct {
+	Actor string `cbor:"1,keyasint"`
+	Event string `cbor:"2,keyasint"`
+	Facts []Fact `cbor:"3,keyasint"`
+}
+
+// All reads all governance records in order and checks their chain. A
+// broken chain is errkind.Damaged; the records before the break are returned
+// with it.
+func (l *Log) All(ctx context.Context) ([]Record, error) {
+	return l.recordsAfter(ctx, Record{})
+}
+
+// chain reads records that are to follow one another, and the one given.
+func (l *Log) chain(ctx context.Context, last Record, names []string) ([]Record, error) {
+	var out []Record
+	var previous []byte
+	if last.Number > 0 {
+		previous = last.Digest[:]
+	}
+	for i, name := range names {
+		r, prev, err := l.Read(ctx, name)
+		if err != nil {
+			return out, err
+		}
+		if r.Number != last.Number+uint64(i+1) || string(prev) != string(previous) {
+			return out, errkind.New(errkind.Damaged, "governance record %q does not follow the one before it: records are missing or replaced", name)
+		}
+		previous = r.Digest[:]
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Read reads one record and gives the digest of the one before it.
+func (l *Log) Read(ctx context.Context, name string) (r Record, previous []byte, err error) {
+	data, err := l.store.Bucket.ReadAll(ctx, name, objects.SmallLimit)
+	if err != nil {
+		return r, nil, err
+	}
+	var clear recordClear
+	signed, err := l.store.ParseSigned(canon.Governance, name, data, &clear)
+	if err != nil {
+		return r, nil, err
+	}
+	if number, ok := objects.ParseRecord(name); !ok || number != clear.Number || clear.Vault != l.store.Vault || sha256.Sum256(signed.Body) != clear.Body {
+		return r, nil, errkind.New(errkind.Damaged, "governance record %q is not what its name or signature says", name)
+	}
+	plain, err := l.store.Unbox(canon.Governance, signed.Body)
+	var body recordBody
+	if err == nil {
+		err = canon.Unmarshal(plain, &body)
+	}
+	if err != nil {
+		return r, nil, errkind.Wrap(errkind.Of(err), err, "governance record %q", name)
+	}
+	return Record{Number: clear.Number, At: clear.At, Actor: body.Actor, Event: body.Event, Facts: body.Facts, Digest: sha256.Sum256(data)}, clear.Previous, nil
+}
+
+// mayRecord checks the grant against each kind of fact.
+func mayRecord(g access.Grant, facts []Fact) error {
+	allowed := map[string][]access.Action{
+		FactSource: {access.SourceCreate},
+		FactPolicy: {access.PolicyCreate, access.VaultCreate},
+		FactClass:  {access.PolicyCreate},
+		FactVault:  {access.VaultCreate},
+		FactPoint:  {access.VaultVerify, access.RestoreRun},
+
+		FactCondemned: {access.PackDelete},
+		FactReleased:  {access.PackDelete},
+		FactCollected: {access.PackDelete},
+		FactPlacement: {access.PackDelete},
+		FactRemoved:   {access.PointDelete},
+	}
+	if err := g.Require(g.Action()); err != nil { // an empty grant
+		return err
+	}
+	if len(facts) == 0 {
+		return errkind.New(errkind.Invalid, "a governance record without facts")
+	}
+	for _, f := range facts {
+		if err := g.Require(allowed[f.Kind]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Append appends a governance record, durable on return. Two writers
+// cannot both take a number: the later gets errkind.Busy and nothing is lost.
+func (l *Log) Append(ctx context.Context, g access.Grant, facts ...Fact) (Record, error) {
+	if err := mayRecord(g, facts); err != nil {
+		return Record{}, err
+	}
+	if err := l.CheckOwner(ctx); err != nil {
+		return Record{}, err
+	}
+	last, err := l.Last(ctx)
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{Number: last.Number + 1, At: tree.StampOf(l.store.Now()), Actor: g.Subject(), Event: g.Event(), Facts: facts}
+	object, err := l.encodeRecord(r, last)
+	if err != nil {
+		return Record{}, err
+	}
+	_, err = l.store.Bucket.Put(ctx, objects.RecordName(r.Number), object, blob.PutOptions{})
+	if errkind.Is(err, errkind.Exists) {
+		return Record{}, errkind.New(errkind.Busy, "governance record %d was just written by somebody else: try again", r.Number)
+	}
+	r.Digest = sha256.Sum256(object)
+	return r, err
+}
+
+// Last reads the last record; its number is 0 where there is none.
+func (l *Log) Last(ctx context.Context) (Record, error) {
+	var last string
+	err := l.store.Bucket.List(ctx, objects.GovernancePrefix, func(i blob.Info) error {
+		if _, ok := objects.ParseRecord(i.Name); ok {
+			last = i.Name
+		}
+		return nil
+	})
+	if err != nil || last == "" {
+		return Record{}, err
+	}
+	r, _, err := l.Read(ctx, last)
+	return r, err
+}
+
+func (l *Log) encodeRecord(r, last Record) ([]byte, error) {
+	plain, err := canon.Marshal(recordBody{Actor: r.Actor, Event: r.Event, Facts: r.Facts})
+	if err != nil {
+		return nil, err
+	}
+	body, err := l.store.Box(canon.Governance, plain)
+	if err != nil {
+		return nil, err
+	}
+	clear := recordClear{Vault: l.store.Vault, Number: r.Number, At: r.At, Body: sha256.Sum256(body), Count: uint32(len(r.Facts))}
+	if last.Number > 0 {
+		clear.Previous = last.Digest[:]
+	}
+	data, err := canon.Marshal(clear)
+	if err != nil {
+		return nil, err
+	}
+	return canon.Sign(canon.Governance, data, body, l.store.Ring.SigningKey())
+}
