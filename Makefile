@@ -92,9 +92,9 @@ bench: ## stage benchmarks, then this engine beside its peers (takes hours; see 
 	$(GO) run ./bench $(BENCH_ARGS)
 
 .PHONY: bench-stages
-bench-stages: ## stage benchmarks, five times, beside bench/baseline.txt (needs make tools)
+bench-stages: ## stage benchmarks, six times, beside bench/baseline.txt (needs make tools)
 	@mkdir -p dist
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 5 ./internal/... >dist/stages.txt
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 6 ./internal/... >dist/stages.txt
 	"$(BIN)/benchstat" bench/baseline.txt dist/stages.txt
 
 .PHONY: nightly
