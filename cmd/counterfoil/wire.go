@@ -17,6 +17,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/diskblob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
@@ -27,6 +28,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/jobs"
+	"github.com/counterfoil/counterfoil/internal/lifecycle"
 	"github.com/counterfoil/counterfoil/internal/server"
 	"github.com/counterfoil/counterfoil/internal/trial"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -151,13 +153,36 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
 	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, HostNow: time.Now,
 		Publish: log.publish, Host: host, Version: programVersion()})
+	if err := in.watchClock(ctx, trusted, log); err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	life := lifecycle.New(lifecycle.Config{Catalog: index, Custody: in.custody, Clock: trusted})
 	in.handler = server.New(server.Config{
 		DataDir: dataDir, Version: api.Version{Version: programVersion(), Format: 1, Go: runtime.Version(), FIPS: fips140.Enabled()},
-		Gate: turnstile, Actor: actor, Catalog: index, Custody: in.custody, Jobs: runner, Trial: trial.New(dataDir, index, in.custody),
+		Gate: turnstile, Actor: actor, Catalog: index, Custody: in.custody, Jobs: runner, Lifecycle: life, Clock: trusted, Trial: trial.New(dataDir, index, in.custody),
 		Doctor:  doctor.Installation{DataDir: dataDir, Catalog: index, Custody: in.custody, Log: log.open, Behind: trusted.Behind, Now: trusted.Receipt},
 		Receipt: trusted.Receipt, Log: log.open, LogDir: log.dir, LogKey: log.keyFile, Behind: trusted.Behind, Purge: in.purge,
 	}).Handler()
 	return in, nil
+}
+
+// watchClock reads the sources of time and records what somebody should know:
+// that the latch closed, above all.
+func (in *installation) watchClock(ctx context.Context, trusted *clock.Clock, log *auditLog) error {
+	// What cannot be kept, as on a full disk, counts in this process all the
+	// same; what deletes looks at the file itself.
+	events, _ := trusted.Observe(ctx)
+	for _, e := range events {
+		if e.Kind != clock.EventLatched && e.Kind != clock.EventSetBack {
+			continue
+		}
+		_, err := log.Record(ctx, audit.Event{Actor: audit.Actor{Subject: "clock", Kind: audit.System}, Action: access.Action("clock/" + strings.ReplaceAll(string(e.Kind), "_", "-")),
+			Target: "clock", Reason: e.Text, Phase: audit.Only, Result: audit.Done})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkAccess refuses the data directory of another user before anything in it

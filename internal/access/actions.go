@@ -25,6 +25,26 @@ const (
 	IndexRebuild Action = "index/rebuild"
 	// PackDelete collects garbage: it deletes packs that no point needs.
 	PackDelete Action = "pack/delete"
+
+	HoldPlace   Action = "hold/place"
+	HoldRelease Action = "hold/release"
+	// EventRecord enters an event from which periods of retention count.
+	EventRecord   Action = "event/record"
+	PointUndelete Action = "point/undelete"
+	// PointExpire disposes of points whose time has passed.
+	PointExpire Action = "point/expire"
+	// DisposalSign signs that points kept by class, close or event may go.
+	DisposalSign Action = "disposal/sign"
+	// VaultLock makes a vault immutable for ever, VaultCallBack undoes the request
+	// while it cools off.
+	VaultLock     Action = "vault/lock"
+	VaultCallBack Action = "vault/call_back"
+	// VaultProve makes a retention proof.
+	VaultProve Action = "vault/prove"
+	// CanaryRun attacks an object made for it, to see whether locks hold.
+	CanaryRun Action = "canary/run"
+	// ClockAttest says that the time is right, after a gap or with one source.
+	ClockAttest Action = "clock/attest"
 )
 
 // Actions gives every action of this version.
@@ -32,6 +52,7 @@ func Actions() []Action {
 	return []Action{
 		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, PolicyCreate, BackupRun,
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
-		OwnerTake, IndexRebuild, PackDelete,
+		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, DisposalSign,
+		VaultLock, VaultCallBack, VaultProve, CanaryRun, ClockAttest,
 	}
 }

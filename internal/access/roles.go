@@ -53,13 +53,13 @@ func Roles() []Role {
 		},
 		{
 			BackupContributor, "Backup Contributor",
-			append(slices.Clone(operate), "policy/*", "vault/*", "source/*", "point/delete", "object/delete", "pack/delete",
+			append(slices.Clone(operate), "policy/*", "vault/*", "source/*", "point/delete", "point/undelete", "point/expire", "object/delete", "pack/delete", "canary/run",
 				"owner/take", "operation/request"),
 			[]Pattern{"operation/approve", "security/*", "role/*", "binding/*", "key/*", "guard/*"},
 		},
 		{
 			SecurityOfficer, "Security Officer",
-			append(slices.Clone(see), "operation/approve", "security/*", "key/*", "role/*", "binding/*", "guard/*", "audit/read"),
+			append(slices.Clone(see), "operation/approve", "security/*", "key/*", "role/*", "binding/*", "guard/*", "clock/*", "audit/read"),
 			append(slices.Clone(noData), "operation/request"),
 		},
 		{

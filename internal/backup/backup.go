@@ -17,6 +17,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/hold"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/source"
@@ -38,6 +39,9 @@ type Request struct {
 	// and KnownDigest the digest of its manifest.
 	Known       uint64
 	KnownDigest [32]byte
+	// Events and Holds are those recorded in the vault.
+	Events []retention.Event
+	Holds  []hold.Hold
 	// History are the earlier points of the source, oldest first.
 	History []retention.PastPoint
 	Trigger retention.Trigger

@@ -19,14 +19,14 @@ func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Tim
 	found := a.classes.found()
 	in := retention.AssignInput{
 		Source: r.Source.ID.String(), Policy: r.Policy, Zone: r.Zone, ReceivedAt: received, SourceCreatedAt: r.Source.Created.Time(),
-		Trigger: r.Trigger, Complete: complete, Entries: a.entries, Bytes: a.bytes, History: r.History, Classes: found, Bounds: r.Bounds,
+		Trigger: r.Trigger, Complete: complete, Entries: a.entries, Bytes: a.bytes, History: r.History, Classes: found, Events: r.Events, Holds: r.Holds, Bounds: r.Bounds,
 	}
 	assigned := retention.Assign(in)
 	lock := retention.LockFor(received, received, assigned.RetainUntil, r.Bounds.Max)
 	stats := a.session.Stats()
 	draft := vault.Draft{
 		Source: r.Source.ID, Root: a.rootDigest, Started: vault.StampOf(started), Received: vault.StampOf(received),
-		Complete: complete, Trial: r.Trial, Size: a.bytes, Entries: a.entries, LockUntil: vault.StampOf(lock.Target), Hints: &a.hints, Known: r.Known, KnownDigest: r.KnownDigest,
+		Complete: complete, Trial: r.Trial, Size: a.bytes, Entries: a.entries, LockUntil: vault.StampOf(lock.Target), OwnLockUntil: vault.StampOf(lock.Exact(assigned.RetainUntil).Target), Hints: &a.hints, Known: r.Known, KnownDigest: r.KnownDigest,
 		Body: a.body(assigned, found, stats),
 	}
 	draft.Term, draft.RetainUntil = term(assigned.Computed)
@@ -85,7 +85,7 @@ func newClassCount(r *Request) classCount {
 	c := classCount{classes: r.Classes, counts: map[policy.ClassRule]*vault.PointClass{}}
 	c.rules = append(c.rules, r.Policy.Classes...)
 	for _, x := range r.Source.Classes {
-		c.rules = append(c.rules, policy.ClassRule{Class: x.Class, Path: x.Path})
+		c.rules = append(c.rules, policy.ClassRule{Class: x.Class, Path: x.Path, CarriedBy: policy.Carrier(x.CarriedBy)})
 	}
 	return c
 }

@@ -14,12 +14,12 @@ import (
 
 // DeleteActions lists the actions whose grant allows an object to be deleted.
 func DeleteActions() []access.Action {
-	return []access.Action{"object/delete", "point/delete", "vault/remove", "pack/delete", "commit/finish"}
+	return []access.Action{"object/delete", "point/delete", "vault/remove", "pack/delete", "commit/finish", "point/expire", "canary/run"}
 }
 
 // LockActions lists the actions whose grant allows a lock to be raised.
 func LockActions() []access.Action {
-	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete"}
+	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete", "vault/lock", "vault/recover", "canary/run"}
 }
 
 // Bucket is one store. Its methods check names and locks before the driver

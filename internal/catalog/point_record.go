@@ -59,7 +59,7 @@ func (t *Tx) ReplacePoints(ctx context.Context, g access.Grant, vaultID string, 
 
 // SetPointTerm replaces the term of a point, as a governance record says.
 func (t *Tx) SetPointTerm(ctx context.Context, g access.Grant, id string, term Term) error {
-	if err := g.Require(pointUpdate, access.BackupRun, access.CommitFinish, policyUpdate, eventRecord, holdPlace, holdRelease, access.VaultRecover); err != nil {
+	if err := g.Require(pointUpdate, access.BackupRun, access.CommitFinish, policyUpdate, access.EventRecord, access.HoldPlace, access.HoldRelease, access.PointDelete, access.PointUndelete, access.PointExpire, access.VaultRecover); err != nil {
 		return err
 	}
 	var c checks
@@ -92,7 +92,7 @@ func (t *Tx) SetPointLevel(ctx context.Context, g access.Grant, id string, level
 
 // SetPointState records the state that a point has had since at.
 func (t *Tx) SetPointState(ctx context.Context, g access.Grant, id string, state PointState, at time.Time) error {
-	if err := g.Require(pointUpdate, access.PointDelete, pointUndelete, pointPurge, pointExpire, sourceDelete, access.VaultRemove, access.VaultRecover); err != nil {
+	if err := g.Require(pointUpdate, access.PointDelete, access.PointUndelete, pointPurge, access.PointExpire, sourceDelete, access.VaultRemove, access.VaultRecover); err != nil {
 		return err
 	}
 	var c checks
@@ -108,7 +108,7 @@ func (t *Tx) SetPointState(ctx context.Context, g access.Grant, id string, state
 // DeletePoints takes points out of the catalog; storage is not touched. Ids
 // that are not there are passed over, so that it can be repeated.
 func (t *Tx) DeletePoints(ctx context.Context, g access.Grant, ids ...string) error {
-	if err := g.Require(access.PointDelete, pointPurge, pointExpire, access.VaultRemove, access.VaultRecover); err != nil {
+	if err := g.Require(access.PointDelete, pointPurge, access.PointExpire, access.VaultRemove, access.VaultRecover); err != nil {
 		return err
 	}
 	for _, id := range ids {

@@ -91,7 +91,7 @@ func testPointLists(t *testing.T, c *Catalog) {
 	other := aPoint(6)
 	other.SourceID, other.VaultID = id(2), vaultID(2)
 	must(t, c.RecordPoint(ctx, g, other))
-	must(t, c.SetPointState(ctx, grant(pointExpire), aPoint(2).ID, PointPurged, at(9)))
+	must(t, c.SetPointState(ctx, grant(access.PointExpire), aPoint(2).ID, PointPurged, at(9)))
 	must(t, c.SetPointState(ctx, grant(access.PointDelete), aPoint(3).ID, PointSoftDeleted, at(9)))
 
 	for _, test := range []struct {
@@ -201,16 +201,16 @@ func testPointMarks(t *testing.T, c *Catalog) {
 	must(t, c.RecordPoint(ctx, grant(access.BackupRun), p))
 	must(t, c.SetPointLevel(ctx, grant(drillRun), p.ID, LevelRestored, at(5)))
 	must(t, c.SetPointState(ctx, grant(access.PointDelete), p.ID, PointStopped, at(6)))
-	must(t, c.SetPointTerm(ctx, grant(holdPlace), p.ID, Term{Unlimited: true, Tags: []string{"close"}}))
+	must(t, c.SetPointTerm(ctx, grant(access.HoldPlace), p.ID, Term{Unlimited: true, Tags: []string{"close"}}))
 	p.Level, p.LevelAt, p.State, p.StateAt, p.Term = LevelRestored, at(5), PointStopped, at(6), Term{Unlimited: true, Tags: []string{"close"}}
 	wantEqual(t, get[Point](t)(c.Point(ctx, p.ID)), p)
 
 	wantKind(t, c.SetPointLevel(ctx, grant(drillRun), p.ID, "excellent", at(5)), errkind.Invalid)
 	wantKind(t, c.SetPointState(ctx, grant(access.PointDelete), p.ID, "gone", at(5)), errkind.Invalid)
-	wantKind(t, c.SetPointTerm(ctx, grant(holdPlace), p.ID, Term{Tags: []string{"Daily"}}), errkind.Invalid)
+	wantKind(t, c.SetPointTerm(ctx, grant(access.HoldPlace), p.ID, Term{Tags: []string{"Daily"}}), errkind.Invalid)
 	wantKind(t, c.SetPointLevel(ctx, grant(drillRun), id(9), LevelRestored, at(5)), errkind.NotFound)
 	wantKind(t, c.SetPointState(ctx, grant(access.PointDelete), id(9), PointStopped, at(5)), errkind.NotFound)
-	wantKind(t, c.SetPointTerm(ctx, grant(holdPlace), id(9), Term{}), errkind.NotFound)
+	wantKind(t, c.SetPointTerm(ctx, grant(access.HoldPlace), id(9), Term{}), errkind.NotFound)
 
 	must(t, c.RecordPoint(ctx, grant(access.BackupRun), aPoint(2)))
 	must(t, c.RecordPoint(ctx, grant(access.BackupRun), aPoint(3)))

@@ -108,7 +108,7 @@ func (t *Tx) CreateVault(ctx context.Context, g access.Grant, v Vault) error {
 // UpdateVault changes all but the id and creation time of a vault. A locked
 // vault stays locked: anything else is errkind.Refused.
 func (t *Tx) UpdateVault(ctx context.Context, g access.Grant, v Vault) error {
-	if err := g.Require(vaultUpdate, vaultProtect, vaultLock, access.VaultVerify, access.VaultRecover); err != nil {
+	if err := g.Require(vaultUpdate, vaultProtect, access.VaultLock, access.VaultCallBack, access.CanaryRun, access.VaultVerify, access.VaultRecover); err != nil {
 		return err
 	}
 	old, err := one(ctx, t.reads, noVault(v.ID), scanVault, "SELECT "+vaultColumns+" FROM vaults WHERE id = ?", v.ID)

@@ -145,6 +145,29 @@ func fake() *http.ServeMux {
 	work("restores", api.Restored{
 		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
 	})
+	answer("GET clock", trusted())
+	answer("POST clock/attest", trusted())
+	answer("GET vaults/{name}/holds", []api.Hold{hold()})
+	answer("POST vaults/{name}/holds", hold())
+	answer("POST vaults/{name}/holds/{id}/release", released())
+	answer("GET vaults/{name}/events", []api.RetentionEvent{event()})
+	answer("POST vaults/{name}/events", event())
+	answer("POST points/{id}/delete", api.Deletion{Point: point().ID, Source: "ledgers", Vault: "books", PurgeAfter: at(day().AddDate(0, 0, 14))})
+	answer("POST points/{id}/undelete", api.Deletion{Point: point().ID, Source: "ledgers", Vault: "books"})
+	mux.HandleFunc("POST "+root+"vaults/{name}/expiry", func(w http.ResponseWriter, r *http.Request) {
+		var in api.Apply
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		_ = json.NewEncoder(w).Encode(expiry(in.Digest != ""))
+	})
+	answer("POST vaults/{name}/batches", api.Batch{ID: "01jzbatch00000000000000000", Vault: "books", At: day(), By: "ana", Reason: "minute 12", Points: []string{"01jzx3a0000000000000000001"}})
+	answer("GET vaults/{name}/certificates", []api.Certificate{certificate()})
+	answer("POST vaults/{name}/locks", locks())
+	answer("POST vaults/{name}/lock", api.Locking{Vault: "books", State: "unlocked", Points: 2, Objects: 410, Bytes: 3 << 30, Last: at(day().AddDate(12, 0, 0))})
+	answer("POST vaults/{name}/lock/call-back", api.Locking{Vault: "books", State: "unlocked", Points: 2, Objects: 410, Bytes: 3 << 30, Asked: true})
+	answer("POST points/{id}/proof", proof())
+	answer("POST vaults/{name}/canary", api.Canary{Vault: "books", At: day(), Object: "canary/01jz", Mode: "governance", Verdict: "pass", Attempts: []api.CanaryAttempt{
+		{Name: "delete", Verdict: "pass", Answer: "delete canary/01jz: locked in governance mode until 2026-07-18T11:04:05Z"},
+	}})
 	answer("GET audit", []api.AuditEntry{
 		{Index: 0, ID: "01JZAUDIT0000000000000000A", Name: "vault/create", Time: day(), Actor: "ana", Action: "vault/create", Target: "books", Phase: "only", Result: "done"},
 		{Index: 1, ID: "01JZAUDIT0000000000000000B", Name: "point/delete", Time: day().Add(time.Minute), Actor: "eve\x1b[2J", Action: "point/delete", Target: point().ID,
@@ -188,6 +211,55 @@ func vault() api.Vault {
 		SoftDeleteDays: 14, AssuranceLevel: "L1", Enforcer: "this process", SigningKey: "ed25519:9f2c", Points: 2, Size: number(3 << 30), Objects: number(410), AuditKey: "counterfoil/01JZ+1a2b+AQID",
 		KeyFile: "/data/keys/books.key", RecoveryKit: "/data/books-recovery-kit.txt", Warnings: []string{"the store is on the same disk as the data directory"},
 	}
+}
+
+func trusted() api.Clock {
+	return api.Clock{System: day(), Receipt: day(), Proven: at(day().Add(-time.Hour)), Groups: 1, Sources: []api.ClockSource{{Name: "store of books", Group: "store", At: at(day())}, {Name: "nts", Group: "nts", Error: "no answer in 5s"}},
+		Latched: "jump", LatchedSince: at(day()), Refusal: "the latch is closed: counterfoil clock attest opens it", Attested: "2026-06-17T11:04:05Z by ana: looked at the wall"}
+}
+
+func hold() api.Hold {
+	return api.Hold{ID: "01jzhold000000000000000000", Vault: "books", Matter: "Smith v. Acme", Reason: "notice of 3 May", PlacedBy: "ana", PlacedAt: day(),
+		Scope: api.Scope{Sources: []string{"ledgers"}, From: at(day().AddDate(-1, 0, 0))}, Points: []string{point().ID, brokenPoint().ID}, Bytes: 2 << 30, OtherwiseGone: 1}
+}
+
+func released() api.Hold {
+	h := hold()
+	h.ReleasedBy, h.ReleasedAt = "ben", at(day().AddDate(0, 1, 0))
+	return h
+}
+
+func event() api.RetentionEvent {
+	return api.RetentionEvent{ID: "01jzevent00000000000000000", Vault: "books", Name: "audit_concluded", Period: "FY2026", At: day(), RecordedBy: "ana", Evidence: "opinion of 15 March",
+		Settled: []api.SettledPoint{{Point: point().ID, Source: "ledgers", Until: "2033-07-17T11:04:05Z"}}}
+}
+
+func expiry(applied bool) api.Expiry {
+	e := api.Expiry{Vault: "books", Digest: strings.Repeat("5f", 32), Proven: at(day()), Record: 7, Applied: applied, Kept: map[string]int{"retained": 12, "held": 2},
+		Expire:  []api.PastPoint{{Point: point().ID, Source: "ledgers", ReceivedAt: day().AddDate(0, -2, 0), Size: 1 << 30, Why: []string{"Past its retention, which ended on 2026-07-01."}}},
+		Waiting: []api.PastPoint{{Point: brokenPoint().ID, Source: "ledgers", ReceivedAt: day().AddDate(-8, 0, 0), Size: 1 << 20, Why: []string{"Its time has passed; it waits for a signed disposal batch."}, LockedUntil: at(day().AddDate(0, 0, 3))}},
+	}
+	if applied {
+		e.Certificates = []api.Certificate{certificate()}
+	}
+	return e
+}
+
+func certificate() api.Certificate {
+	return api.Certificate{ID: "01jzcert000000000000000000", Point: "01jzx3a0000000000000000001", Source: "ledgers", Number: 2, Manifest: strings.Repeat("ab", 32), ReceivedAt: day().AddDate(0, -2, 0),
+		Size: 1 << 30, Entries: 12400, Policy: "sox", PolicyVersion: 1, RetainedUntil: day().AddDate(0, 0, -16), Grounds: []string{"Past its retention, which ended on 2026-07-01."},
+		ProvenAt: day(), DisposedAt: day(), By: "ana", AuditEvent: "01JZAUDIT0000000000000000A", Packs: 40, SharedPacks: 38}
+}
+
+func locks() api.Locks {
+	return api.Locks{Vault: "books", Mode: "governance", Objects: 410, Locked: 409, ToRaise: 1, Margin: "719h0m0s", MarginObject: "packs/data/01/01aa", Missing: []string{},
+		Raises: []api.Raise{{Object: "header", From: at(day().AddDate(11, 0, 0)), To: day().AddDate(12, 0, 0), Mode: "governance"}}}
+}
+
+func proof() api.Proof {
+	return api.Proof{Vault: "books", Point: point().ID, At: day(), Until: at(day().AddDate(10, 0, 0)), Mode: "governance", Enforcer: "this process", Level: "L1", Root: strings.Repeat("c3", 32), Record: 8,
+		Objects: []api.ProofObject{{Object: "header", Size: 300, SHA256: strings.Repeat("01", 32), Mode: "governance", Until: at(day().AddDate(12, 0, 0))},
+			{Object: "points/x/0000000002", Size: 900, SHA256: strings.Repeat("02", 32), Mode: "governance", Until: at(day().AddDate(10, 0, 0))}}}
 }
 
 func source() api.Source {

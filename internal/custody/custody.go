@@ -136,7 +136,7 @@ func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id str
 	if err != nil {
 		return nil, nil, err
 	}
-	options, err := c.options(ctx, id)
+	options, err := c.options(ctx, id, bucket.Caps())
 	var v *vault.Vault
 	if err == nil {
 		v, err = vault.Open(ctx, bucket, kek, options)
@@ -149,7 +149,7 @@ func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id str
 
 // options are those of an opened vault; packs found damaged earlier do not
 // count as stored, so that the next backup heals what it still can.
-func (c *Custody) options(ctx context.Context, id string) (vault.Options, error) {
+func (c *Custody) options(ctx context.Context, id string, caps blob.Caps) (vault.Options, error) {
 	damages, err := c.cfg.Catalog.Damages(ctx, id)
 	if err != nil {
 		return vault.Options{}, err
@@ -159,11 +159,18 @@ func (c *Custody) options(ctx context.Context, id string) (vault.Options, error)
 		bad[d.Object] = true
 	}
 	o := vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}
-	if id != "" {
-		o.Exclude = func(object string) bool { return bad[object] }
-		o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
+	if id == "" {
+		return o, nil
 	}
-	return o, nil
+	o.Exclude = func(object string) bool { return bad[object] }
+	o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
+	row, err := c.cfg.Catalog.Vault(ctx, id)
+	if err != nil {
+		return o, err
+	}
+	bounds, err := Bounds(row)
+	o.OwnLock = func() blob.Lock { return OwnLock(LockMode(row, caps), bounds, c.cfg.Now()) }
+	return o, err
 }
 
 // forget closes a vault, so that the next use opens it anew.

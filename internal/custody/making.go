@@ -13,6 +13,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/durable"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -59,8 +60,10 @@ func (m *making) make(ctx context.Context, g access.Grant) error {
 	if m.bucket, m.release, err = c.cfg.Stores.Create(ctx, n.URL); err != nil {
 		return fmt.Errorf("make the store of vault %q: %w", n.Name, err)
 	}
+	mode := LockMode(catalog.Vault{Kind: catalog.VaultKind(n.Kind)}, m.bucket.Caps())
+	own := func() blob.Lock { return OwnLock(mode, retention.Bounds{Min: n.Minimum, Max: n.Maximum}, c.cfg.Now()) }
 	options := vault.CreateOptions{ID: m.id, Name: n.Name, Kind: n.Kind, Attachments: map[string][]byte{AuditKeyName: m.log.secret},
-		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}}
+		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, OwnLock: own}}
 	v, err := vault.Create(ctx, g, m.bucket, map[string]vault.KEK{"platform key": platform, "recovery kit": recovery}, options)
 	if err != nil {
 		return err

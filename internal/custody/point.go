@@ -45,7 +45,7 @@ func PointRow(p vault.Point, facts []retention.Fact) (catalog.Point, error) {
 		ID: strings.ToUpper(e.ID.String()), VaultID: idText(e.Vault), SourceID: strings.ToUpper(e.Source.String()), Number: int64(e.Number),
 		ReceivedAt: e.Received.Time(), StartedAt: e.Started.Time(), Size: e.Size, Stored: p.Body.Statistics["stored"],
 		Files: p.Body.Statistics["files"], Dirs: p.Body.Statistics["dirs"], Entries: e.Entries, Complete: e.Complete,
-		Fuzzy: p.Body.FuzzyCount, Problems: p.Body.ProblemCount, State: pointState(state), StateAt: e.Received.Time(),
+		Fuzzy: p.Body.FuzzyCount, Problems: p.Body.ProblemCount, State: PointState(state), StateAt: e.Received.Time(),
 		Level: pointLevel(state.Level), LevelAt: e.Received.Time(), Root: e.Root.String(), ManifestSHA256: hex.EncodeToString(p.Digest[:]), Detail: detail,
 	}
 	row.Term, err = Term(state)
@@ -92,7 +92,8 @@ func TagText(t retention.Tag) string {
 	return strings.ReplaceAll(string(t.Name), "_", "-")
 }
 
-func pointState(s retention.PointState) catalog.PointState {
+// PointState gives the catalog's state of a point.
+func PointState(s retention.PointState) catalog.PointState {
 	switch {
 	case s.Disposed:
 		return catalog.PointPurged
@@ -141,15 +142,17 @@ func Uncarried(state retention.PointState) []string {
 	return out
 }
 
-// History gives the earlier points of a source as the rules see them.
-func History(rows []catalog.Point) ([]retention.PastPoint, error) {
+// History gives the earlier points of a source as the rules see them, after the
+// facts recorded of them.
+func History(rows []catalog.Point, facts []retention.Fact) ([]retention.PastPoint, error) {
 	out := make([]retention.PastPoint, 0, len(rows))
 	for _, row := range rows {
 		d, err := Detail(row)
 		if err != nil {
 			return nil, err
 		}
-		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Complete: row.Complete, Tags: d.Facts.Tags, Entries: row.Entries, Bytes: row.Size}
+		state := retention.Fold(d.Facts, facts)
+		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Complete: row.Complete, Verified: state.Verified, Tags: state.Tags, Entries: row.Entries, Bytes: row.Size}
 		out = append(out, p)
 	}
 	return out, nil

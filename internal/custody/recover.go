@@ -223,6 +223,8 @@ func readRecords(records []vault.Record) recorded {
 					p = retention.Fact{Kind: "unreadable", At: r.At.Time()}
 				}
 				out.facts = append(out.facts, p)
+			case vault.FactCondemned, vault.FactReleased, vault.FactCollected, vault.FactPlacement, vault.FactRemoved,
+				vault.FactBatch, vault.FactCertificate, vault.FactProof, vault.FactCanary: // the vault and lifecycle read these themselves
 			default:
 				err = errkind.New(errkind.NewerFormat, "of a kind %q that this version does not know", f.Kind)
 			}
@@ -285,7 +287,7 @@ func newVaultOf(v *vault.Vault, url blob.URL, r *vault.SettingsRecord) (NewVault
 	if r.Name != "" {
 		n.Name = r.Name
 	}
-	n.Kind, n.SoftDeleteDays = r.State, r.SoftDeleteDays
+	n.Kind, n.SoftDeleteDays = string(kindOf(r.State)), r.SoftDeleteDays
 	var err error
 	if n.Minimum, err = calendar.ParsePeriod(r.Minimum); err != nil {
 		return n, err
@@ -348,7 +350,8 @@ func (c *Custody) recoverPoint(ctx context.Context, v *vault.Vault, p vault.Poin
 			return row, err
 		}
 		initial, received := Facts(p), p.Envelope.Received.Time()
-		return row, SetLock(&row, retention.LockFor(received, received, retention.Fold(initial, nil).RetainUntil, bounds.Max).Target, false)
+		until := retention.Fold(initial, nil).RetainUntil
+		return row, SetLock(&row, retention.LockFor(received, received, until, bounds.Max).Exact(until).Target, false)
 	}
 	info, err := v.Bucket().Stat(ctx, p.Object)
 	if err != nil {

@@ -63,7 +63,7 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 		ExcludeLarger: n.ExcludeLarger, ExcludeCaches: n.ExcludeCaches, OneFileSystem: n.OneFileSystem, Policy: p.Name, PolicyVersion: p.Version,
 		Owner: n.Owner, Created: vault.StampOf(now), Host: c.cfg.Host}
 	for _, r := range n.Classes {
-		record.Classes = append(record.Classes, vault.ClassPath{Class: r.Class, Path: r.Path})
+		record.Classes = append(record.Classes, vault.ClassPath{Class: r.Class, Path: r.Path, CarriedBy: string(r.CarriedBy)})
 	}
 	source, err := sourceRow(record, row.ID)
 	if err != nil {
@@ -241,7 +241,7 @@ func sourceRow(r vault.SourceRecord, vaultID string) (catalog.Source, error) {
 	}
 	for _, cl := range r.Classes {
 		row.Classes = append(row.Classes, cl.Class)
-		detail.Classes = append(detail.Classes, policy.ClassRule{Class: cl.Class, Path: cl.Path})
+		detail.Classes = append(detail.Classes, policy.ClassRule{Class: cl.Class, Path: cl.Path, CarriedBy: policy.Carrier(cl.CarriedBy)})
 	}
 	var err error
 	row.Detail, err = json.Marshal(detail)
@@ -264,7 +264,7 @@ func SourceRecord(row catalog.Source) (vault.SourceRecord, SourceDetail, error) 
 		ExcludeCaches: row.ExcludeCaches, OneFileSystem: row.OneFileSystem, Policy: row.Policy, PolicyVersion: row.PolicyVersion, Owner: row.Owner,
 		Criticality: row.Criticality, Sensitivity: row.Sensitivity, RPO: row.RPO, RTO: row.RTO, Created: vault.StampOf(row.CreatedAt), Host: detail.Host}
 	for _, cl := range detail.Classes {
-		r.Classes = append(r.Classes, vault.ClassPath{Class: cl.Class, Path: cl.Path})
+		r.Classes = append(r.Classes, vault.ClassPath{Class: cl.Class, Path: cl.Path, CarriedBy: string(cl.CarriedBy)})
 	}
 	return r, detail, nil
 }

@@ -98,7 +98,7 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 	if out.Row, err = custody.PointRow(out.Point, nil); err != nil {
 		return "", err
 	}
-	if err := custody.SetLock(&out.Row, out.Lock.Target, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
+	if err := custody.SetLock(&out.Row, out.Lock.Exact(out.Assignment.RetainUntil).Target, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
 		return "", err
 	}
 	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {
@@ -142,7 +142,12 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err != nil {
 		return backup.Request{}, err
 	}
-	history, err := custody.History(past)
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return backup.Request{}, err // damaged ones are told by verification and must not stop a backup
+	}
+	facts := custody.PointRecords(records)
+	history, err := custody.History(past, facts)
 	if err != nil {
 		return backup.Request{}, err
 	}
@@ -163,7 +168,7 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if trigger == "" {
 		trigger = retention.OnDemand
 	}
-	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Known: known, KnownDigest: digest, Trigger: trigger,
+	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Events: custody.Events(facts), Holds: custody.Holds(facts), Known: known, KnownDigest: digest, Trigger: trigger,
 		Trial: row.Kind == catalog.VaultTrial, Lock: custody.LockMode(row, v.Bucket().Caps()), Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
 		Host: r.cfg.Host, Rehash: b.Rehash, Cut: vault.Cut(b.Block), Progress: b.Progress}, nil
 }

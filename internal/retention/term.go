@@ -90,6 +90,15 @@ func LockFor(now, receivedAt time.Time, until Until, max calendar.Period) Lock {
 	return l
 }
 
+// Exact gives the lock for what one point alone needs: a date is not rounded
+// up, so that the point can go when its time has passed.
+func (l Lock) Exact(until Until) Lock {
+	if until.Endless() {
+		return l
+	}
+	return Lock{Least: l.Least, Target: l.Least}
+}
+
 // LockUntil gives the date to lock until, [Lock.Target].
 func LockUntil(now, receivedAt time.Time, until Until, max calendar.Period) time.Time {
 	return LockFor(now, receivedAt, until, max).Target

@@ -13,11 +13,13 @@ import (
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/clock"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/doctor"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/jobs"
+	"github.com/counterfoil/counterfoil/internal/lifecycle"
 	"github.com/counterfoil/counterfoil/internal/trial"
 )
 
@@ -32,9 +34,13 @@ type Config struct {
 	Catalog *catalog.Catalog
 	Custody *custody.Custody
 	Jobs    *jobs.Runner
-	Trial   *trial.Trial
-	Doctor  doctor.Installation
-	Receipt func() time.Time
+	// Lifecycle carries out what the rules decide about points that exist.
+	Lifecycle *lifecycle.Lifecycle
+	Trial     *trial.Trial
+	Doctor    doctor.Installation
+	Receipt   func() time.Time
+	// Clock is the trusted clock.
+	Clock *clock.Clock
 	// Behind tells how far the system clock lies behind trusted time.
 	Behind func() time.Duration
 	// Log opens the audit log, made at its first use.
@@ -57,29 +63,46 @@ func New(cfg Config) *Server { return &Server{cfg} }
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	routes := map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET /api/v1/version":               s.version,
-		"GET /api/v1/vaults":                s.vaults,
-		"GET /api/v1/vaults/{name}":         s.vault,
-		"POST /api/v1/vaults":               s.createVault,
-		"POST /api/v1/vaults/{name}/verify": s.verifyVault,
-		"POST /api/v1/vaults/{name}/gc":     s.collectGarbage,
-		"POST /api/v1/recover":              s.recoverVault,
-		"GET /api/v1/sources":               s.sources,
-		"GET /api/v1/sources/{name}":        s.source,
-		"POST /api/v1/sources":              s.createSource,
-		"POST /api/v1/backups":              s.backup,
-		"GET /api/v1/points":                s.points,
-		"GET /api/v1/points/{id}":           s.point,
-		"GET /api/v1/points/{id}/explain":   s.explain,
-		"GET /api/v1/points/{id}/entries":   s.entries,
-		"GET /api/v1/points/{id}/content":   s.content,
-		"GET /api/v1/diff":                  s.diff,
-		"POST /api/v1/restores":             s.restore,
-		"GET /api/v1/audit":                 s.auditList,
-		"POST /api/v1/audit/verify":         s.auditVerify,
-		"GET /api/v1/doctor":                s.doctor,
-		"POST /api/v1/quickstart":           s.quickstart,
-		"POST /api/v1/quickstart/remove":    s.quickstartRemove,
+		"GET /api/v1/version":                           s.version,
+		"GET /api/v1/vaults":                            s.vaults,
+		"GET /api/v1/vaults/{name}":                     s.vault,
+		"POST /api/v1/vaults":                           s.createVault,
+		"POST /api/v1/vaults/{name}/verify":             s.verifyVault,
+		"POST /api/v1/vaults/{name}/gc":                 s.collectGarbage,
+		"POST /api/v1/recover":                          s.recoverVault,
+		"GET /api/v1/sources":                           s.sources,
+		"GET /api/v1/sources/{name}":                    s.source,
+		"POST /api/v1/sources":                          s.createSource,
+		"POST /api/v1/backups":                          s.backup,
+		"GET /api/v1/points":                            s.points,
+		"GET /api/v1/points/{id}":                       s.point,
+		"GET /api/v1/points/{id}/explain":               s.explain,
+		"GET /api/v1/points/{id}/entries":               s.entries,
+		"GET /api/v1/points/{id}/content":               s.content,
+		"GET /api/v1/diff":                              s.diff,
+		"POST /api/v1/restores":                         s.restore,
+		"POST /api/v1/points/{id}/delete":               s.deletePoint,
+		"POST /api/v1/points/{id}/undelete":             s.undeletePoint,
+		"POST /api/v1/points/{id}/proof":                s.proof,
+		"GET /api/v1/vaults/{name}/holds":               s.holds,
+		"POST /api/v1/vaults/{name}/holds":              s.placeHold,
+		"POST /api/v1/vaults/{name}/holds/{id}/release": s.releaseHold,
+		"GET /api/v1/vaults/{name}/events":              s.events,
+		"POST /api/v1/vaults/{name}/events":             s.recordEvent,
+		"POST /api/v1/vaults/{name}/expiry":             s.expiry,
+		"POST /api/v1/vaults/{name}/batches":            s.signBatch,
+		"GET /api/v1/vaults/{name}/certificates":        s.certificates,
+		"POST /api/v1/vaults/{name}/locks":              s.locks,
+		"POST /api/v1/vaults/{name}/lock":               s.lockVault,
+		"POST /api/v1/vaults/{name}/lock/call-back":     s.callBackLock,
+		"POST /api/v1/vaults/{name}/canary":             s.canary,
+		"GET /api/v1/audit":                             s.auditList,
+		"POST /api/v1/audit/verify":                     s.auditVerify,
+		"GET /api/v1/clock":                             s.clock,
+		"POST /api/v1/clock/attest":                     s.attestClock,
+		"GET /api/v1/doctor":                            s.doctor,
+		"POST /api/v1/quickstart":                       s.quickstart,
+		"POST /api/v1/quickstart/remove":                s.quickstartRemove,
 	}
 	for pattern, h := range routes {
 		mux.HandleFunc(pattern, answer(h))

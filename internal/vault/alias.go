@@ -56,6 +56,14 @@ type (
 	PlacementRecord = records.PlacementRecord
 	// RemovedRecord says that a point is taken out of the vault on purpose.
 	RemovedRecord = records.RemovedRecord
+	// BatchRecord is a signed disposal batch.
+	BatchRecord = records.BatchRecord
+	// CertificateRecord is a disposition certificate.
+	CertificateRecord = records.CertificateRecord
+	// ProofRecord is the root of a retention proof.
+	ProofRecord = records.ProofRecord
+	// CanaryRecord is the result of attacking an object made for it.
+	CanaryRecord = records.CanaryRecord
 	// Owner is an epoch of ownership.
 	Owner = records.Owner
 
@@ -126,6 +134,20 @@ const (
 	FactCollected = records.FactCollected
 	FactPlacement = records.FactPlacement
 	FactRemoved   = records.FactRemoved
+
+	FactBatch       = records.FactBatch
+	FactCertificate = records.FactCertificate
+	FactProof       = records.FactProof
+	FactCanary      = records.FactCanary
+)
+
+// The states of a vault in its settings.
+const (
+	StateTrial    = records.StateTrial
+	StateOff      = records.StateOff
+	StateUnlocked = records.StateUnlocked
+	StateLocking  = records.StateLocking
+	StateLocked   = records.StateLocked
 )
 
 // The terms of points.

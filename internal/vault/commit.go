@@ -35,6 +35,9 @@ type Draft struct {
 	// LockUntil is when the locks of the point and its packs end; it counts
 	// only in a session that locks.
 	LockUntil Stamp
+	// OwnLockUntil is when the lock of the point's own objects ends; zero is
+	// LockUntil.
+	OwnLockUntil Stamp
 	// Known is the last point of the source that the catalog knows of, 0 for
 	// none. Where storage lacks it, the new one is numbered after it all the same, so that
 	// the loss shows.
@@ -115,14 +118,25 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 			return Point{}, err
 		}
 	}
-	lock := blob.Lock{}
-	if s.opts.Lock != blob.NoLock {
-		lock = blob.Lock{Mode: s.opts.Lock, Until: d.LockUntil.Time()}
-	}
-	if err := v.points.PutIntent(ctx, p, object, lock); err != nil {
+	l := d.locks(s.opts.Lock)
+	if err := v.points.PutIntent(ctx, p, object, l.own, l.packs); err != nil {
 		return Point{}, err
 	}
-	return p, v.finishCommit(ctx, g, p, object, s.neededObjects(), lock)
+	return p, v.finishCommit(ctx, g, p, object, s.neededObjects(), l)
+}
+
+// locks are those of a point's own objects and of the packs it needs.
+type locks struct{ own, packs blob.Lock }
+
+func (d *Draft) locks(mode blob.Mode) locks {
+	if mode == blob.NoLock {
+		return locks{}
+	}
+	l := locks{packs: blob.Lock{Mode: mode, Until: d.LockUntil.Time()}}
+	if l.own = l.packs; d.OwnLockUntil.Sec > 0 {
+		l.own.Until = d.OwnLockUntil.Time()
+	}
+	return l
 }
 
 // neededObjects names the packs the point needs.
@@ -231,15 +245,15 @@ func (v *Vault) nextNumber(ctx context.Context, d Draft) (uint64, []byte, error)
 }
 
 // finishCommit locks the packs and writes the point; it may be repeated.
-func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, packs []string, lock blob.Lock) error {
-	if lock.Mode != blob.NoLock {
+func (v *Vault) finishCommit(ctx context.Context, g access.Grant, p Point, object []byte, packs []string, l locks) error {
+	if l.packs.Mode != blob.NoLock {
 		for _, name := range packs {
-			if err := v.raiseLock(ctx, g, name, lock); err != nil {
+			if err := v.raiseLock(ctx, g, name, l.packs); err != nil {
 				return fmt.Errorf("lock what point %s needs: %w", p.Envelope.ID, err)
 			}
 		}
 	}
-	_, err := v.store.Bucket.Put(ctx, p.Object, object, blob.PutOptions{Lock: lock})
+	_, err := v.store.Bucket.Put(ctx, p.Object, object, blob.PutOptions{Lock: l.own})
 	if errkind.Is(err, errkind.Exists) {
 		stored, readErr := v.store.Bucket.ReadAll(ctx, p.Object, objects.SmallLimit)
 		if readErr == nil && bytes.Equal(stored, object) {
@@ -335,13 +349,16 @@ func (v *Vault) finishIntent(ctx context.Context, g access.Grant, name string) e
 	if err != nil {
 		return err
 	}
-	lock := blob.Lock{}
+	var l locks
 	if c.Lock != nil {
-		lock = blob.Lock{Mode: blob.Mode(c.Lock.Mode), Until: c.Lock.Until.Time()}
+		l.packs = blob.Lock{Mode: blob.Mode(c.Lock.Mode), Until: c.Lock.Until.Time()}
+		if l.own = l.packs; c.Own != nil {
+			l.own.Until = c.Own.Time()
+		}
 	}
 	packs, err := v.PackObjects(ctx, p.Envelope)
 	if err != nil {
 		return err
 	}
-	return v.finishCommit(ctx, g, p, object, packs, lock)
+	return v.finishCommit(ctx, g, p, object, packs, l)
 }

@@ -63,7 +63,7 @@ func Create(ctx context.Context, g access.Grant, b *blob.Bucket, keks map[string
 		return nil, err
 	}
 	for _, name := range []string{objects.HeaderTwin, objects.HeaderName} {
-		if _, err := b.Put(ctx, name, object, blob.PutOptions{}); err != nil {
+		if _, err := b.Put(ctx, name, object, blob.PutOptions{Lock: v.opts.OwnLock()}); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +86,7 @@ func (v *Vault) putKeys(ctx context.Context, keks map[string]KEK, now tree.Stamp
 	if err != nil {
 		return err
 	}
-	if _, err := v.store.Bucket.Put(ctx, fmt.Sprintf("%s%x", objects.SigningPrefix, canon.KeyIDOf(pub)), object, blob.PutOptions{}); err != nil {
+	if _, err := v.store.Bucket.Put(ctx, fmt.Sprintf("%s%x", objects.SigningPrefix, canon.KeyIDOf(pub)), object, blob.PutOptions{Lock: v.opts.OwnLock()}); err != nil {
 		return err
 	}
 	for label, kek := range keks {
@@ -104,7 +104,7 @@ func (v *Vault) putSlot(ctx context.Context, label string, kek KEK, now tree.Sta
 		return err
 	}
 	for _, twin := range []string{"a", "b"} {
-		if _, err := v.store.Bucket.Put(ctx, slotObject(info, twin), object, blob.PutOptions{}); err != nil {
+		if _, err := v.store.Bucket.Put(ctx, slotObject(info, twin), object, blob.PutOptions{Lock: v.opts.OwnLock()}); err != nil {
 			return err
 		}
 	}

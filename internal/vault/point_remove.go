@@ -13,7 +13,7 @@ import (
 // objects are deleted. What only it needed is garbage from then on. A point under a lock is
 // refused with errkind.Refused, before anything is recorded. It may be repeated.
 func (v *Vault) RemovePoint(ctx context.Context, g access.Grant, object string) error {
-	if err := g.Require(access.PointDelete); err != nil {
+	if err := g.Require(access.PointDelete, access.PointExpire); err != nil {
 		return err
 	}
 	if err := v.CheckOwner(ctx); err != nil {

@@ -49,6 +49,9 @@ type Options struct {
 	// Cache is a folder of this vault's own in which its index is kept; "" keeps
 	// it in temporary files.
 	Cache string
+	// OwnLock gives the lock of the vault's own objects as they are written:
+	// header, keys and records, which outlast every point. It may be nil.
+	OwnLock func() blob.Lock
 }
 
 func (o *Options) fill() {
@@ -57,6 +60,9 @@ func (o *Options) fill() {
 	}
 	if o.Exclude == nil {
 		o.Exclude = func(string) bool { return false }
+	}
+	if o.OwnLock == nil {
+		o.OwnLock = func() blob.Lock { return blob.Lock{} }
 	}
 	if o.Host == "" {
 		o.Host, _ = os.Hostname() // only a label
@@ -110,6 +116,7 @@ func (v *Vault) Warnings() []string { return v.store.Warnings() }
 func over(b *blob.Bucket, opts Options) *Vault {
 	store := &objects.Store{Bucket: b, Now: opts.Now}
 	log := records.New(store, opts.Server, opts.Host)
+	log.Lock = opts.OwnLock
 	return &Vault{opts: opts, store: store, records: log, points: points.New(store),
 		packs: inventory.New(store, log, inventory.Options{Exclude: opts.Exclude, Cache: opts.Cache})}
 }

@@ -317,7 +317,9 @@ func tell(t *testing.T, dir string) []string {
 		}
 		info, err := d.Info()
 		if err == nil && !d.IsDir() && !strings.Contains(path, "catalog.db") {
-			out = append(out, path+" "+info.ModTime().Format(time.RFC3339Nano))
+			if !strings.HasPrefix(filepath.Base(path), "clock.json") { // every command looks at the clock
+				out = append(out, path+" "+info.ModTime().Format(time.RFC3339Nano))
+			}
 		}
 		return err
 	})

@@ -85,7 +85,8 @@ func wantSame(t *testing.T, what string, want, got listing) {
 }
 
 // state is everything that bad input must not change: the store, the data
-// directory and what the catalog says, but not the audit log, its copy, and the
+// directory and what the catalog says, but not the clock, which every command
+// reads, the audit log, its copy, and the
 // database, lock files and caches.
 type state struct {
 	store, data, src listing
@@ -95,7 +96,7 @@ type state struct {
 func (r *rig) state() state {
 	r.t.Helper()
 	s := state{store: list(r.t, r.store, "log"), src: list(r.t, r.src)}
-	s.data = list(r.t, r.data, "audit", "cache", "catalog.db*", "*.lock", "scratch")
+	s.data = list(r.t, r.data, "audit", "cache", "catalog.db*", "clock.json", "*.lock", "scratch")
 	if _, err := os.Stat(filepath.Join(r.data, "catalog.db")); err == nil {
 		for _, noun := range []string{"vault", "source", "point"} {
 			s.catalog += r.must(noun, "list", "--json").out

@@ -21,9 +21,12 @@ type Intent struct {
 	Digest tree.Digest     `cbor:"5,keyasint"`
 	Lock   *IntentLock     `cbor:"6,keyasint,omitempty"`
 	Body   tree.Digest     `cbor:"7,keyasint"`
+	// Own is until when the point and this intent are locked, where that is not
+	// the date of Lock.
+	Own *tree.Stamp `cbor:"8,keyasint,omitempty"`
 }
 
-// IntentLock is the lock that the commit sets.
+// IntentLock is the lock that the commit sets on packs.
 type IntentLock struct {
 	Mode  string     `cbor:"1,keyasint"`
 	Until tree.Stamp `cbor:"2,keyasint"`
@@ -31,14 +34,18 @@ type IntentLock struct {
 
 // PutIntent announces a point with the bytes of its object: errkind.Busy where
 // its number is taken.
-func (s *Points) PutIntent(ctx context.Context, p Point, object []byte, lock blob.Lock) error {
+func (s *Points) PutIntent(ctx context.Context, p Point, object []byte, own, packs blob.Lock) error {
 	body, err := s.store.Box(canon.Intent, object)
 	if err != nil {
 		return err
 	}
 	c := Intent{Vault: s.store.Vault, Point: p.Envelope.ID, At: tree.StampOf(s.store.Now()), Object: p.Object, Digest: p.Digest, Body: sha256.Sum256(body)}
-	if lock.Mode != blob.NoLock {
-		c.Lock = &IntentLock{Mode: string(lock.Mode), Until: tree.StampOf(lock.Until)}
+	if packs.Mode != blob.NoLock {
+		c.Lock = &IntentLock{Mode: string(packs.Mode), Until: tree.StampOf(packs.Until)}
+		if !own.Until.Equal(packs.Until) {
+			until := tree.StampOf(own.Until)
+			c.Own = &until
+		}
 	}
 	clear, err := canon.Marshal(c)
 	if err != nil {
@@ -48,7 +55,7 @@ func (s *Points) PutIntent(ctx context.Context, p Point, object []byte, lock blo
 	if err != nil {
 		return err
 	}
-	_, err = s.store.Bucket.Put(ctx, p.Object+objects.IntentSuffix, data, blob.PutOptions{Lock: lock})
+	_, err = s.store.Bucket.Put(ctx, p.Object+objects.IntentSuffix, data, blob.PutOptions{Lock: own})
 	if errkind.Is(err, errkind.Exists) {
 		return errkind.New(errkind.Busy, "point %d of this source was just committed by somebody else: run the backup again", p.Envelope.Number)
 	}

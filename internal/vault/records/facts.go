@@ -19,6 +19,21 @@ const (
 	FactCollected = "collected" // PacksRecord: deleted
 	FactPlacement = "placement" // PlacementRecord
 	FactRemoved   = "removed"   // RemovedRecord
+
+	FactBatch       = "batch"       // BatchRecord
+	FactCertificate = "certificate" // CertificateRecord
+	FactProof       = "proof"       // ProofRecord
+	FactCanary      = "canary"      // CanaryRecord
+)
+
+// The states of a vault in its settings.
+const (
+	StateTrial    = "trial"
+	StateOff      = "off"
+	StateUnlocked = "unlocked"
+	// StateLocking is unlocked, and asked to be locked.
+	StateLocking = "locking"
+	StateLocked  = "locked"
 )
 
 // SourceRecord is a source as kept in the vault.
@@ -50,6 +65,8 @@ type SourceRecord struct {
 type ClassPath struct {
 	Class string `cbor:"1,keyasint"`
 	Path  string `cbor:"2,keyasint"`
+	// CarriedBy says which points carry the period; empty are close and yearly ones.
+	CarriedBy string `cbor:"3,keyasint,omitempty"`
 }
 
 // PolicyRecord is a version of a policy as kept in the vault; Document is its JSON.
@@ -67,6 +84,8 @@ type SettingsRecord struct {
 	SoftDeleteDays int    `cbor:"4,keyasint,omitempty"`
 	SoftDeleteOn   bool   `cbor:"5,keyasint,omitempty"` // always-on
 	Name           string `cbor:"6,keyasint,omitempty"`
+	// LockAt is from when on a locking may be finished.
+	LockAt *tree.Stamp `cbor:"7,keyasint,omitempty"`
 }
 
 // Fact is one statement in a governance record: its kind and its encoded value.

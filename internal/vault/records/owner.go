@@ -103,7 +103,7 @@ func (l *Log) OpenEpoch(ctx context.Context, g access.Grant, epoch uint64) error
 	if err != nil {
 		return err
 	}
-	_, err = l.store.Bucket.Put(ctx, objects.OwnerName(epoch), object, blob.PutOptions{})
+	_, err = l.store.Bucket.Put(ctx, objects.OwnerName(epoch), object, blob.PutOptions{Lock: l.lock()})
 	if errkind.Is(err, errkind.Exists) {
 		return errkind.New(errkind.Busy, "another server is taking over the vault at this moment")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/objects"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
@@ -22,6 +23,8 @@ type Log struct {
 	store  *objects.Store
 	server seal.ID
 	host   string
+	// Lock gives the lock of a new record; nil is none.
+	Lock func() blob.Lock
 
 	mu     sync.Mutex // guards ledger
 	ledger *Ledger
@@ -55,6 +58,13 @@ type recordBody struct {
 	Actor string `cbor:"1,keyasint"`
 	Event string `cbor:"2,keyasint"`
 	Facts []Fact `cbor:"3,keyasint"`
+}
+
+func (l *Log) lock() blob.Lock {
+	if l.Lock == nil {
+		return blob.Lock{}
+	}
+	return l.Lock()
 }
 
 // All reads all governance records in order and checks their chain. A
@@ -110,21 +120,8 @@ func (l *Log) Read(ctx context.Context, name string) (r Record, previous []byte,
 	return Record{Number: clear.Number, At: clear.At, Actor: body.Actor, Event: body.Event, Facts: body.Facts, Digest: sha256.Sum256(data)}, clear.Previous, nil
 }
 
-// mayRecord checks the grant against each kind of fact.
+// mayRecord checks the grant against each fact.
 func mayRecord(g access.Grant, facts []Fact) error {
-	allowed := map[string][]access.Action{
-		FactSource: {access.SourceCreate},
-		FactPolicy: {access.PolicyCreate, access.VaultCreate},
-		FactClass:  {access.PolicyCreate},
-		FactVault:  {access.VaultCreate},
-		FactPoint:  {access.VaultVerify, access.RestoreRun},
-
-		FactCondemned: {access.PackDelete},
-		FactReleased:  {access.PackDelete},
-		FactCollected: {access.PackDelete},
-		FactPlacement: {access.PackDelete},
-		FactRemoved:   {access.PointDelete},
-	}
 	if err := g.Require(g.Action()); err != nil { // an empty grant
 		return err
 	}
@@ -132,11 +129,57 @@ func mayRecord(g access.Grant, facts []Fact) error {
 		return errkind.New(errkind.Invalid, "a governance record without facts")
 	}
 	for _, f := range facts {
-		if err := g.Require(allowed[f.Kind]...); err != nil {
+		actions, err := mayState(f)
+		if err != nil {
+			return err
+		}
+		if err := g.Require(actions...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mayState lists the actions under which a fact may be recorded.
+func mayState(f Fact) ([]access.Action, error) {
+	if f.Kind == FactPoint {
+		var p retention.Fact
+		err := f.Decode(&p)
+		return pointActions()[p.Kind], err
+	}
+	return map[string][]access.Action{
+		FactSource: {access.SourceCreate},
+		FactPolicy: {access.PolicyCreate, access.VaultCreate},
+		FactClass:  {access.PolicyCreate},
+		FactVault:  {access.VaultCreate, access.VaultLock, access.VaultCallBack},
+
+		FactCondemned: {access.PackDelete},
+		FactReleased:  {access.PackDelete},
+		FactCollected: {access.PackDelete},
+		FactPlacement: {access.PackDelete},
+		FactRemoved:   {access.PointDelete, access.PointExpire},
+
+		FactBatch:       {access.DisposalSign},
+		FactCertificate: {access.PointExpire},
+		FactProof:       {access.VaultProve},
+		FactCanary:      {access.CanaryRun},
+	}[f.Kind], nil
+}
+
+// pointActions lists the actions under which a fact about points may be
+// recorded.
+func pointActions() map[retention.FactKind][]access.Action {
+	return map[retention.FactKind][]access.Action{
+		retention.LevelChanged:  {access.VaultVerify, access.RestoreRun},
+		retention.HoldPlaced:    {access.HoldPlace},
+		retention.HoldReleased:  {access.HoldRelease},
+		retention.EventRecorded: {access.EventRecord},
+		retention.SoftDeleted:   {access.PointDelete},
+		retention.Undeleted:     {access.PointUndelete},
+		retention.Disposed:      {access.PointExpire},
+		retention.TagMoved:      {access.BackupRun, access.PointExpire},
+		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun},
+	}
 }
 
 // Append appends a governance record, durable on return. Two writers
@@ -157,7 +200,7 @@ func (l *Log) Append(ctx context.Context, g access.Grant, facts ...Fact) (Record
 	if err != nil {
 		return Record{}, err
 	}
-	_, err = l.store.Bucket.Put(ctx, objects.RecordName(r.Number), object, blob.PutOptions{})
+	_, err = l.store.Bucket.Put(ctx, objects.RecordName(r.Number), object, blob.PutOptions{Lock: l.lock()})
 	if errkind.Is(err, errkind.Exists) {
 		return Record{}, errkind.New(errkind.Busy, "governance record %d was just written by somebody else: try again", r.Number)
 	}

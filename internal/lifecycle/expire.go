@@ -1,0 +1,421 @@
+package lifecycle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Expiry is what an expiry would do to a vault's points. It changes nothing.
+type Expiry struct {
+	Vault string
+	// Proven is the time that is proven to have passed; zero with Stopped.
+	Proven time.Time
+	// Stopped says why nothing may be deleted now, "" if it may.
+	Stopped string
+	// Record is the number of the last governance record taken into account.
+	Record uint64
+	// Expire are the points that go, oldest first.
+	Expire []Candidate
+	// Waiting are points past their time that stay for now: for a signed batch,
+	// or because storage still locks them.
+	Waiting []Candidate
+	// Kept counts the other points, by the first ground that keeps each.
+	Kept map[retention.Ground]int
+	// Digest names what is to be done: two plans with the same one do the same.
+	Digest [32]byte
+}
+
+// Candidate is a point past its time.
+type Candidate struct {
+	Point, Source string
+	Number        int64
+	ReceivedAt    time.Time
+	Size          int64
+	Findings      []retention.Finding
+	// LockedUntil is when storage lets go of it, zero if it does already.
+	LockedUntil time.Time
+	// Resumed marks one whose disposal was recorded before and not finished.
+	Resumed bool
+
+	standing standing
+}
+
+// PlanExpiry finds the points whose time has passed. Each is decided by its
+// manifest in storage and all records of its vault.
+func (l *Lifecycle) PlanExpiry(ctx context.Context, name string) (*Expiry, error) {
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := l.plan(ctx, w)
+	return plan, err
+}
+
+func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
+	e := &Expiry{Vault: w.row.Name, Kept: map[retention.Ground]int{}, Record: uint64(len(w.records))}
+	proven, err := l.cfg.Clock.MayDelete(w.immutable())
+	if errkind.Is(err, errkind.Refused) || errkind.Is(err, errkind.NotAllowed) {
+		e.Stopped, proven = err.Error(), time.Time{}
+	} else if err != nil {
+		return nil, err
+	}
+	e.Proven = proven
+	if err := l.handOver(ctx, w, l.cfg.Clock.Receipt()); err != nil {
+		return nil, err
+	}
+	newest := w.newest()
+	signed := w.signed()
+	for _, p := range w.points {
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)]}
+		if err := l.judge(ctx, w, e, p, item); err != nil {
+			return nil, err
+		}
+	}
+	e.Digest = e.digest(w)
+	return e, nil
+}
+
+// judge puts a point where it belongs in the plan. The catalog's word is
+// enough to keep a point; for one to go, storage is asked.
+func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, item retention.Item) error {
+	d := retention.Decide(item, e.Proven, nil)
+	c := Candidate{Point: p.row.ID, Source: p.name, Number: p.row.Number, ReceivedAt: p.row.ReceivedAt, Size: p.row.Size, Findings: d.Findings, standing: p}
+	if d.Verdict != retention.Expire {
+		switch ground := d.Findings[0].Ground; {
+		case ground == retention.GroundDisposed && len(d.Findings) == 1: // a hold placed since keeps it
+			c.Resumed = true
+			e.Expire = append(e.Expire, c)
+		case ground == retention.GroundAwaitingDisposal:
+			e.Waiting = append(e.Waiting, c)
+		default:
+			e.Kept[ground]++
+		}
+		return nil
+	}
+	m, state, err := w.fromStorage(ctx, p)
+	if err != nil {
+		return err
+	}
+	item.State = state
+	if !item.Newest && m.Envelope.Complete {
+		if item.Newest, err = w.isLast(ctx, m); err != nil {
+			return err
+		}
+	}
+	if again := retention.Decide(item, e.Proven, nil); again.Verdict != retention.Expire {
+		return errkind.New(errkind.Damaged, "the catalog would let point %s go and the vault would not (%s): nothing is planned; 'vault recover' brings the catalog back", p.row.ID, again.Findings[0].Sentence(time.UTC))
+	}
+	if c.LockedUntil, err = w.lockEnd(ctx, p.object, e.Proven); err != nil {
+		return err
+	}
+	if !c.LockedUntil.IsZero() {
+		e.Waiting = append(e.Waiting, c)
+		return nil
+	}
+	e.Expire = append(e.Expire, c)
+	return nil
+}
+
+// isLast reports whether no later point of the source is in the store.
+func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
+	last, err := w.vault.LastPoint(ctx, m.Envelope.Source)
+	return err == nil && last.Envelope.Number <= m.Envelope.Number, err
+}
+
+// lockEnd gives when the last lock on a point's own objects ends, zero if none
+// holds.
+func (w *view) lockEnd(ctx context.Context, object string, now time.Time) (time.Time, error) {
+	var end time.Time
+	for _, name := range []string{object, object + ".intent"} {
+		info, err := w.vault.Bucket().Stat(ctx, name)
+		if errkind.Is(err, errkind.NotFound) {
+			continue
+		}
+		if err != nil {
+			return end, err
+		}
+		if info.Lock.Holds(now) && info.Lock.Until.After(end) {
+			end = info.Lock.Until
+		}
+	}
+	return end, nil
+}
+
+func (e *Expiry) digest(w *view) [32]byte {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "vault %s\nrecord %d\n", w.row.ID, e.Record)
+	for _, c := range e.Expire {
+		_, _ = fmt.Fprintf(h, "%s %s\n", c.Point, c.standing.row.ManifestSHA256)
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// Disposed is what an expiry did.
+type Disposed struct {
+	// Certificates are of the points that went, in their order.
+	Certificates []vault.CertificateRecord
+	// Left names points that were to go and are still there, with the reason.
+	Left []string
+}
+
+// disposeAtOnce bounds the points that one record disposes of.
+const disposeAtOnce = 100
+
+// ApplyExpiry does what a plan with that digest says, after planning again:
+// when the vault has changed since, it fails with errkind.Busy and does nothing.
+// Each disposal is recorded with its certificate before the point goes; wherever
+// it stops, the next one goes on from there.
+func (l *Lifecycle) ApplyExpiry(ctx context.Context, g access.Grant, name string, digest [32]byte) (Disposed, error) {
+	if err := g.Require(access.PointExpire); err != nil {
+		return Disposed{}, err
+	}
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return Disposed{}, err
+	}
+	if err := w.vault.CheckOwner(ctx); err != nil {
+		return Disposed{}, err
+	}
+	plan, err := l.plan(ctx, w)
+	switch {
+	case err != nil:
+		return Disposed{}, err
+	case plan.Stopped != "":
+		return Disposed{}, errkind.New(errkind.Refused, "%s", plan.Stopped)
+	case plan.Digest != digest:
+		return Disposed{}, errkind.New(errkind.Busy, "vault %q changed since the plan was made: look at a new plan", name)
+	}
+	if len(w.moved) > 0 {
+		// What takes a tag is recorded first, so that it stays whatever happens next.
+		recorded := w.moved
+		w.facts = w.facts[:len(w.facts)-len(recorded)]
+		if _, err := l.record(ctx, g, w, recorded...); err != nil {
+			return Disposed{}, err
+		}
+		w.facts = append(w.facts, recorded...)
+	}
+	var out Disposed
+	for batch := range slices.Chunk(plan.Expire, disposeAtOnce) {
+		if err := l.dispose(ctx, g, w, plan, batch, &out); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// dispose records the disposal of points and then takes them out of the vault.
+func (l *Lifecycle) dispose(ctx context.Context, g access.Grant, w *view, plan *Expiry, batch []Candidate, out *Disposed) error {
+	fresh := slices.DeleteFunc(slices.Clone(batch), func(c Candidate) bool { return c.Resumed })
+	if len(fresh) > 0 {
+		certificates, facts, err := l.certify(ctx, g, w, plan, fresh)
+		if err != nil {
+			return err
+		}
+		if _, err := w.vault.RecordFacts(ctx, g, facts...); err != nil {
+			return err
+		}
+		out.Certificates = append(out.Certificates, certificates...)
+	}
+	for _, c := range batch {
+		err := w.vault.RemovePoint(ctx, g, c.standing.object)
+		if errkind.Is(err, errkind.Refused) {
+			out.Left = append(out.Left, fmt.Sprintf("point %s: %v", c.Point, err))
+			continue
+		}
+		if err != nil && !errkind.Is(err, errkind.NotFound) {
+			return err
+		}
+		if err := l.cfg.Catalog.SetPointState(ctx, g, c.Point, catalog.PointPurged, l.cfg.Clock.Receipt()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certify makes the certificates of points that are about to go, and the facts
+// that record both.
+func (l *Lifecycle) certify(ctx context.Context, g access.Grant, w *view, plan *Expiry, batch []Candidate) ([]vault.CertificateRecord, []vault.Fact, error) {
+	now := l.cfg.Clock.Receipt()
+	var certificates []vault.CertificateRecord
+	var facts []vault.Fact
+	for _, c := range batch {
+		cert, err := l.certificate(ctx, g, w, plan, c, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		disposed := retention.Fact{Kind: retention.Disposed, At: now, By: g.Subject(), Certificate: cert.ID, Selector: only(c.standing),
+			Policy: cert.Policy, PolicyVersion: cert.PolicyVersion}
+		a, err1 := vault.NewFact(vault.FactPoint, disposed)
+		b, err2 := vault.NewFact(vault.FactCertificate, cert)
+		if err := errors.Join(err1, err2, disposed.Validate()); err != nil {
+			return nil, nil, err
+		}
+		certificates, facts = append(certificates, cert), append(facts, a, b)
+	}
+	return certificates, facts, nil
+}
+
+// certificate says what goes, by which rule and when, and what of it survives.
+func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, plan *Expiry, c Candidate, now time.Time) (vault.CertificateRecord, error) {
+	m, state, err := w.fromStorage(ctx, c.standing)
+	if err != nil {
+		return vault.CertificateRecord{}, err
+	}
+	packs, err := w.vault.PackObjects(ctx, m.Envelope)
+	if err != nil {
+		return vault.CertificateRecord{}, err
+	}
+	facts := m.Body.Retention
+	cert := vault.CertificateRecord{
+		ID: strings.ToLower(vault.NewSourceID(now).String()), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
+		Number: m.Envelope.Number, Manifest: m.Digest, Received: m.Envelope.Received, Size: m.Envelope.Size, Entries: m.Envelope.Entries,
+		Policy: facts.Policy, PolicyVersion: facts.PolicyVersion, Until: vault.StampOf(state.RetainUntil.Time),
+		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.batchOf(lower(c.Point)),
+	}
+	for _, f := range c.Findings {
+		cert.Grounds = append(cert.Grounds, f.Sentence(time.UTC))
+	}
+	shared, err := w.shared(ctx, c, packs)
+	cert.Packs, cert.SharedPacks = int64(len(packs)), shared
+	return cert, err
+}
+
+// shared counts the packs of a point that other points need too.
+func (w *view) shared(ctx context.Context, c Candidate, packs []string) (int64, error) {
+	if w.users == nil {
+		w.users = map[string]int{}
+		for _, p := range w.points {
+			m, err := w.vault.ReadPoint(ctx, p.object)
+			if errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.Damaged) {
+				continue // it needs nothing that could be named
+			}
+			if err != nil {
+				return 0, err
+			}
+			names, err := w.vault.PackObjects(ctx, m.Envelope)
+			if err != nil {
+				return 0, err
+			}
+			for _, n := range names {
+				w.users[n]++
+			}
+		}
+	}
+	n := int64(0)
+	for _, p := range packs {
+		if w.users[p] > 1 {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Certificates lists the disposals recorded in a vault, in their order.
+func (l *Lifecycle) Certificates(ctx context.Context, name string) ([]vault.CertificateRecord, error) {
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return w.certificates()
+}
+
+func (w *view) certificates() ([]vault.CertificateRecord, error) {
+	out := []vault.CertificateRecord{}
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			if f.Kind != vault.FactCertificate {
+				continue
+			}
+			var c vault.CertificateRecord
+			if err := f.Decode(&c); err != nil {
+				return out, errkind.Wrap(errkind.Damaged, err, "certificate in governance record %d", r.Number)
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// signed gives the points that lie in a signed disposal batch.
+func (w *view) signed() map[string]bool {
+	out := map[string]bool{}
+	for _, b := range w.batches() {
+		for _, id := range b.Points {
+			out[id] = true
+		}
+	}
+	return out
+}
+
+func (w *view) batchOf(id string) string {
+	for _, b := range w.batches() {
+		if slices.Contains(b.Points, id) {
+			return b.ID
+		}
+	}
+	return ""
+}
+
+// batches gives the disposal batches signed. One that cannot be decoded signs
+// nothing.
+func (w *view) batches() []vault.BatchRecord {
+	var out []vault.BatchRecord
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			var b vault.BatchRecord
+			if f.Kind == vault.FactBatch && f.Decode(&b) == nil {
+				out = append(out, b)
+			}
+		}
+	}
+	return out
+}
+
+// SignBatch signs that points which wait for it may be disposed of: all that
+// the plan with that digest shows as waiting for a signature.
+func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, why string) (vault.BatchRecord, error) {
+	if err := g.Require(access.DisposalSign); err != nil {
+		return vault.BatchRecord{}, err
+	}
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return vault.BatchRecord{}, err
+	}
+	plan, err := l.plan(ctx, w)
+	if err != nil {
+		return vault.BatchRecord{}, err
+	}
+	now := l.cfg.Clock.Receipt()
+	b := vault.BatchRecord{ID: strings.ToLower(vault.NewSourceID(now).String()), At: vault.StampOf(now), By: g.Subject(), Why: why}
+	for _, c := range plan.Waiting {
+		if c.LockedUntil.IsZero() {
+			b.Points = append(b.Points, lower(c.Point))
+		}
+	}
+	if len(b.Points) == 0 {
+		return b, errkind.New(errkind.NotFound, "no point of vault %q waits for a signature", name)
+	}
+	slices.SortFunc(b.Points, cmp.Compare[string])
+	f, err := vault.NewFact(vault.FactBatch, b)
+	if err != nil {
+		return b, err
+	}
+	_, err = w.vault.RecordFacts(ctx, g, f)
+	return b, err
+}
+
+// DigestText writes a plan's digest.
+func (e *Expiry) DigestText() string { return hex.EncodeToString(e.Digest[:]) }

@@ -1,0 +1,194 @@
+package lifecycle
+
+import (
+	"context"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// CoolingOff is how long the locking of a vault can be called back.
+const CoolingOff = 72 * time.Hour
+
+// Locking is what locking a vault makes irrevocable.
+type Locking struct {
+	Vault string
+	State string
+	// Effective is when the locking can be finished; until then it can be called
+	// back. Zero when none was asked for.
+	Effective time.Time
+	Points    int
+	// Objects and Bytes are what can no longer be deleted before its date by anybody.
+	Objects int
+	Bytes   int64
+	// Last is the latest date of any lock.
+	Last time.Time
+	// Converted counts the objects whose locks are compliance locks already.
+	Converted int
+}
+
+// PreviewLock shows what locking a vault would make irrevocable.
+func (l *Lifecycle) PreviewLock(ctx context.Context, name string) (Locking, error) {
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return Locking{}, err
+	}
+	return w.preview(ctx, l.cfg.Clock.Receipt())
+}
+
+func (w *view) preview(ctx context.Context, now time.Time) (Locking, error) {
+	s := w.settings()
+	out := Locking{Vault: w.row.Name, State: s.State, Points: len(w.points)}
+	if s.State == vault.StateLocking {
+		out.Effective = s.LockAt.Time()
+	}
+	err := w.vault.Bucket().List(ctx, "", func(i blob.Info) error {
+		if !i.Lock.Holds(now) {
+			return nil
+		}
+		out.Objects++
+		out.Bytes += i.Size
+		if i.Lock.Until.After(out.Last) {
+			out.Last = i.Lock.Until
+		}
+		if i.Lock.Mode == blob.Compliance {
+			out.Converted++
+		}
+		return nil
+	})
+	return out, err
+}
+
+// settings gives the vault's settings as last recorded.
+func (w *view) settings() vault.SettingsRecord {
+	s := vault.SettingsRecord{State: string(w.row.Kind), Minimum: w.row.MinRetention, Maximum: w.row.MaxRetention, SoftDeleteDays: w.row.SoftDeleteDays, Name: w.row.Name}
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			var got vault.SettingsRecord
+			if f.Kind == vault.FactVault && f.Decode(&got) == nil {
+				s = got
+			}
+		}
+	}
+	return s
+}
+
+// Lock asks for a vault to be locked for ever. It takes effect after the
+// cooling-off, by a second call; until then [Lifecycle.CallBack] undoes it.
+func (l *Lifecycle) Lock(ctx context.Context, g access.Grant, name string) (Locking, error) {
+	if err := g.Require(access.VaultLock); err != nil {
+		return Locking{}, err
+	}
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return Locking{}, err
+	}
+	if err := w.mayLock(); err != nil {
+		return Locking{}, err
+	}
+	s, now := w.settings(), l.cfg.Clock.Receipt()
+	if s.State != vault.StateLocking {
+		s.State, s.LockAt = vault.StateLocking, new(vault.Stamp)
+		*s.LockAt = vault.StampOf(now.Add(CoolingOff))
+		return l.settle(ctx, g, w, s)
+	}
+	return l.finishLock(ctx, g, w, s)
+}
+
+func (w *view) mayLock() error {
+	switch w.row.Kind {
+	case catalog.VaultTrial:
+		return errkind.New(errkind.Refused, "vault %q is a trial, of which nothing is locked: `counterfoil vault protect` makes a real one of it", w.row.Name)
+	case catalog.VaultLocked:
+		return errkind.New(errkind.Exists, "vault %q is locked already", w.row.Name)
+	}
+	for _, mode := range w.vault.Bucket().Caps().Modes {
+		if mode == blob.Compliance {
+			return nil
+		}
+	}
+	return errkind.New(errkind.Unsupported, "the store of vault %q has no compliance locks, so it cannot be locked", w.row.Name)
+}
+
+// finishLock converts every lock, which may be repeated after a crash, and then
+// says that the vault is locked.
+func (l *Lifecycle) finishLock(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
+	proven, err := l.cfg.Clock.MayDelete(true)
+	if err != nil {
+		return Locking{}, err
+	}
+	if s.LockAt == nil || proven.Before(s.LockAt.Time()) {
+		return Locking{}, errkind.New(errkind.Refused, "the cooling-off of vault %q ends %s: until then its locking can be called back, not finished", w.row.Name, s.LockAt.Time().Format(time.RFC3339))
+	}
+	if err := convert(ctx, g, w.vault.Bucket(), proven); err != nil {
+		return Locking{}, err
+	}
+	s.State, s.LockAt = vault.StateLocked, nil
+	if _, err := l.settle(ctx, g, w, s); err != nil {
+		return Locking{}, err
+	}
+	// The record that says so was written under the lock of before.
+	if err := convert(ctx, g, w.vault.Bucket(), proven); err != nil {
+		return Locking{}, err
+	}
+	return w.preview(ctx, l.cfg.Clock.Receipt())
+}
+
+// convert makes compliance locks of all governance locks that hold.
+func convert(ctx context.Context, g access.Grant, b *blob.Bucket, now time.Time) error {
+	var found []blob.Info
+	err := b.List(ctx, "", func(i blob.Info) error {
+		if i.Lock.Mode == blob.Governance && i.Lock.Holds(now) {
+			found = append(found, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range found {
+		if err := b.SetLock(ctx, g, i.Name, blob.Lock{Mode: blob.Compliance, Until: i.Lock.Until}); err != nil && !errkind.Is(err, errkind.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// CallBack undoes a request to lock a vault, within the cooling-off or after it,
+// as long as it was not finished.
+func (l *Lifecycle) CallBack(ctx context.Context, g access.Grant, name string) (Locking, error) {
+	if err := g.Require(access.VaultCallBack); err != nil {
+		return Locking{}, err
+	}
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return Locking{}, err
+	}
+	s := w.settings()
+	if s.State != vault.StateLocking {
+		return Locking{}, errkind.New(errkind.Invalid, "nobody asked for vault %q to be locked: it is %s", w.row.Name, s.State)
+	}
+	s.State, s.LockAt = vault.StateUnlocked, nil
+	return l.settle(ctx, g, w, s)
+}
+
+// settle records settings, and then has the catalog follow.
+func (l *Lifecycle) settle(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
+	f, err := vault.NewFact(vault.FactVault, s)
+	if err != nil {
+		return Locking{}, err
+	}
+	r, err := w.vault.RecordFacts(ctx, g, f)
+	if err != nil {
+		return Locking{}, err
+	}
+	w.records = append(w.records, r)
+	if err := l.cfg.Custody.Settle(ctx, g, w.row, s); err != nil {
+		return Locking{}, err
+	}
+	return w.preview(ctx, l.cfg.Clock.Receipt())
+}

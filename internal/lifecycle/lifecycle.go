@@ -1,0 +1,203 @@
+// Package lifecycle carries out what the rules decide about points that exist:
+// holds, events, deletion and its undoing, expiry with certificates, and the
+// locks that storage keeps meanwhile.
+//
+// What must always be true: what destroys is planned, shown, recorded and only
+// then done; it is decided by the manifests and records in the vault's storage, of which
+// the catalog is only an index; what is not understood, and any unknown error,
+// keeps the data. Deciding is left to retention, permission to the gate.
+package lifecycle
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// Clock is the trusted clock as lifecycle uses it.
+type Clock interface {
+	// Receipt dates records.
+	Receipt() time.Time
+	// MayDelete gives the time that is proven to have passed, or says why nothing
+	// may be deleted.
+	MayDelete(immutable bool) (time.Time, error)
+}
+
+// Config is what lifecycle works with.
+type Config struct {
+	Catalog *catalog.Catalog
+	Custody *custody.Custody
+	Clock   Clock
+}
+
+// Lifecycle works on the vaults of one installation. It is safe for concurrent
+// use; two changes of the same vault at once exclude each other through the
+// numbers of its governance records.
+type Lifecycle struct{ cfg Config }
+
+// New makes the lifecycle of an installation.
+func New(cfg Config) *Lifecycle { return &Lifecycle{cfg: cfg} }
+
+// view is a vault as the rules see it at one moment.
+type view struct {
+	row     catalog.Vault
+	vault   *vault.Vault
+	bounds  retention.Bounds
+	records []vault.Record
+	// facts are those recorded and, after them, the moved ones: handovers that are
+	// due and not recorded yet.
+	facts, moved []retention.Fact
+	// points are those of the catalog that are not purged, oldest first.
+	points []standing
+	// users counts the points that need each pack, once somebody asked.
+	users map[string]int
+}
+
+// standing is a point with what is true of it after all facts.
+type standing struct {
+	row   catalog.Point
+	name  string // of its source
+	state retention.PointState
+	// object is the point's in the store.
+	object string
+}
+
+// view reads a vault's records and folds them over its points.
+func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
+	w := &view{}
+	var err error
+	if w.row, w.vault, err = l.cfg.Custody.Vault(ctx, name); err != nil {
+		return nil, err
+	}
+	if w.bounds, err = custody.Bounds(w.row); err != nil {
+		return nil, err
+	}
+	if w.records, err = w.vault.Records(ctx); err != nil {
+		return nil, err
+	}
+	w.facts = custody.PointRecords(w.records)
+	rows, err := l.cfg.Catalog.Points(ctx, catalog.PointFilter{VaultID: w.row.ID, Order: catalog.OldestFirst})
+	if err != nil {
+		return nil, err
+	}
+	sources, err := l.cfg.Catalog.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, s := range sources {
+		names[s.ID] = s.Name
+	}
+	for _, row := range rows {
+		if row.State == catalog.PointPurged {
+			continue
+		}
+		d, err := custody.Detail(row)
+		if err != nil {
+			return nil, err
+		}
+		w.points = append(w.points, standing{row: row, name: names[row.SourceID], state: retention.Fold(d.Facts, w.facts), object: d.Object})
+	}
+	return w, nil
+}
+
+// immutable reports whether the vault forbids deletion before time.
+func (w *view) immutable() bool { return w.row.Kind != catalog.VaultTrial }
+
+// newest gives, for each source, its newest whole point.
+func (w *view) newest() map[string]standing {
+	out := map[string]standing{}
+	for _, p := range w.points {
+		if best, ok := out[p.row.SourceID]; p.row.Complete && p.state.Verified != retention.Failed && (!ok || p.row.Number > best.row.Number) {
+			out[p.row.SourceID] = p
+		}
+	}
+	return out
+}
+
+// point finds a point of the view.
+func (w *view) point(id string) (standing, bool) {
+	i := slices.IndexFunc(w.points, func(p standing) bool { return p.row.ID == id })
+	if i < 0 {
+		return standing{}, false
+	}
+	return w.points[i], true
+}
+
+// fromStorage folds the facts over what the point's manifest in storage says,
+// whatever the catalog has.
+func (w *view) fromStorage(ctx context.Context, p standing) (vault.Point, retention.PointState, error) {
+	m, err := w.vault.ReadPoint(ctx, p.object)
+	if err != nil {
+		return m, retention.PointState{}, err
+	}
+	if hex.EncodeToString(m.Digest[:]) != p.row.ManifestSHA256 {
+		return m, retention.PointState{}, errkind.New(errkind.Damaged, "point %s in the store is not the one that the catalog knows: nothing is done to it", p.row.ID)
+	}
+	return m, retention.Fold(custody.Facts(m), w.facts), nil
+}
+
+// record states facts about points in the vault, then brings the catalog's
+// rows of the points concerned up to date.
+func (l *Lifecycle) record(ctx context.Context, g access.Grant, w *view, facts ...retention.Fact) (vault.Record, error) {
+	encoded := make([]vault.Fact, 0, len(facts))
+	for _, f := range facts {
+		if err := f.Validate(); err != nil {
+			return vault.Record{}, err
+		}
+		x, err := vault.NewFact(vault.FactPoint, f)
+		if err != nil {
+			return vault.Record{}, err
+		}
+		encoded = append(encoded, x)
+	}
+	r, err := w.vault.RecordFacts(ctx, g, encoded...)
+	if err != nil {
+		return r, err
+	}
+	return r, l.reindex(ctx, g, w, append(slices.Clone(w.facts), facts...))
+}
+
+// reindex writes what changed of the points' states to the catalog.
+func (l *Lifecycle) reindex(ctx context.Context, g access.Grant, w *view, facts []retention.Fact) error {
+	for _, p := range w.points {
+		d, err := custody.Detail(p.row)
+		if err != nil {
+			return err
+		}
+		now := retention.Fold(d.Facts, facts)
+		term, err := custody.Term(now)
+		if err != nil {
+			return err
+		}
+		if !sameTerm(term, p.row.Term) {
+			if err := l.cfg.Catalog.SetPointTerm(ctx, g, p.row.ID, term); err != nil {
+				return err
+			}
+		}
+		if state := custody.PointState(now); state != p.row.State {
+			if err := l.cfg.Catalog.SetPointState(ctx, g, p.row.ID, state, l.cfg.Clock.Receipt()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sameTerm(a, b catalog.Term) bool {
+	sameDate := a.RetainUntil == nil && b.RetainUntil == nil ||
+		a.RetainUntil != nil && b.RetainUntil != nil && a.RetainUntil.Equal(*b.RetainUntil)
+	return sameDate && a.Unlimited == b.Unlimited && slices.Equal(a.Tags, b.Tags) && string(a.Reasons) == string(b.Reasons)
+}
+
+// lower is an id as records have it.
+func lower(id string) string { return strings.ToLower(id) }

@@ -1,0 +1,210 @@
+package lifecycle_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/blob/memblob"
+	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/jobs"
+	"github.com/counterfoil/counterfoil/internal/lifecycle"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/tlog"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// rig is an installation on a simulated clock, with one vault in memory.
+type rig struct {
+	t       *testing.T
+	now     time.Time
+	latched string
+	driver  *memblob.Driver
+	// leaky is a store that refuses nothing.
+	leaky   bool
+	catalog *catalog.Catalog
+	custody *custody.Custody
+	jobs    *jobs.Runner
+	life    *lifecycle.Lifecycle
+	folder  string
+}
+
+func (r *rig) Receipt() time.Time { return r.now }
+
+func (r *rig) MayDelete(bool) (time.Time, error) {
+	if r.latched != "" {
+		return time.Time{}, errkind.New(errkind.Refused, "%s", r.latched)
+	}
+	return r.now, nil
+}
+
+func grant(a access.Action) access.Grant {
+	return access.Issue(a, "books", "ann", "01JZEVENT", time.Now())
+}
+
+// stores gives the one store there is, whatever it is called.
+type stores struct{ r *rig }
+
+func (s stores) Open(context.Context, blob.URL) (*blob.Bucket, func() error, error) {
+	return blob.New(front{s.r.driver, s.r}, blob.Options{}), func() error { return nil }, nil
+}
+
+func (s stores) Create(ctx context.Context, u blob.URL) (*blob.Bucket, func() error, error) {
+	return s.Open(ctx, u)
+}
+
+type options struct {
+	kind     string
+	min, max calendar.Period
+	classes  []policy.ClassRule
+	policy   string
+	start    time.Time
+}
+
+func newRig(t *testing.T, o options) *rig {
+	t.Helper()
+	r := &rig{t: t, now: time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)}
+	if !o.start.IsZero() {
+		r.now = o.start
+	}
+	r.driver = memblob.New(r.Receipt)
+	dir := t.TempDir()
+	index, err := catalog.Open(t.Context(), filepath.Join(dir, "catalog.db"), catalog.Options{})
+	r.must(err)
+	t.Cleanup(func() { r.must(index.Close()) })
+	secret, _, err := tlog.NewKey("counterfoil/test", rand.Reader)
+	r.must(err)
+	r.catalog = index
+	r.custody = custody.New(custody.Config{DataDir: dir, Catalog: index, Stores: stores{r}, Server: vault.NewID(), Host: "host", Now: r.Receipt,
+		AuditKey: func(context.Context) ([]byte, error) { return []byte(secret), nil }})
+	t.Cleanup(func() { r.must(r.custody.Close()) })
+	r.jobs = jobs.New(jobs.Config{DataDir: dir, Catalog: index, Custody: r.custody, Receipt: r.Receipt, Keep: func(context.Context, time.Time) error { return nil },
+		HostNow: r.Receipt, Publish: func(context.Context, *vault.Vault) error { return nil }, Host: "host", Version: "test"})
+	r.life = lifecycle.New(lifecycle.Config{Catalog: index, Custody: r.custody, Clock: r})
+	if o.kind == "" {
+		o.kind = vault.Unlocked
+	}
+	url, err := blob.ParseURL("mem://books")
+	r.must(err)
+	_, err = r.custody.CreateVault(t.Context(), grant(access.VaultCreate), custody.NewVault{Name: "books", URL: url, Kind: o.kind, Minimum: o.min, Maximum: o.max,
+		RecoveryKit: filepath.Join(t.TempDir(), "kit.txt")})
+	r.must(err)
+	r.folder = t.TempDir()
+	r.write("ledger.csv", "1,2\n")
+	_, err = r.custody.CreateSource(t.Context(), grant(access.SourceCreate), custody.NewSource{Name: "ledgers", Vault: "books", Paths: [][]byte{[]byte(r.folder)}, Classes: o.classes, Policy: o.policy})
+	r.must(err)
+	return r
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) write(name, text string) {
+	r.t.Helper()
+	r.must(os.WriteFile(filepath.Join(r.folder, name), []byte(text), 0o600))
+}
+
+// backup changes a file and takes a scheduled point.
+func (r *rig) backup() catalog.Point {
+	r.t.Helper()
+	r.write("ledger.csv", fmt.Sprintf("%d\n", r.now.UnixNano()))
+	out, err := r.jobs.Backup(r.t.Context(), grant(access.BackupRun), jobs.Backup{Source: "ledgers", Trigger: retention.Scheduled})
+	r.must(err)
+	return out.Row
+}
+
+func (r *rig) plan() *lifecycle.Expiry {
+	r.t.Helper()
+	e, err := r.life.PlanExpiry(r.t.Context(), "books")
+	r.must(err)
+	return e
+}
+
+func (r *rig) expire() lifecycle.Disposed {
+	r.t.Helper()
+	out, err := r.life.ApplyExpiry(r.t.Context(), grant(access.PointExpire), "books", r.plan().Digest)
+	r.must(err)
+	return out
+}
+
+func (r *rig) locks() *lifecycle.Locks {
+	r.t.Helper()
+	l, err := r.life.PlanLocks(r.t.Context(), "books")
+	r.must(err)
+	return l
+}
+
+func (r *rig) raise() int {
+	r.t.Helper()
+	_, n, err := r.life.RaiseLocks(r.t.Context(), grant(access.LockRaise), "books")
+	r.must(err)
+	return n
+}
+
+func (r *rig) points() []catalog.Point {
+	r.t.Helper()
+	rows, err := r.catalog.Points(r.t.Context(), catalog.PointFilter{Order: catalog.OldestFirst,
+		States: []catalog.PointState{catalog.PointProtected, catalog.PointSoftDeleted, catalog.PointStopped}})
+	r.must(err)
+	return rows
+}
+
+func (r *rig) vault() *vault.Vault {
+	r.t.Helper()
+	_, v, err := r.custody.Vault(r.t.Context(), "books")
+	r.must(err)
+	return v
+}
+
+func (r *rig) days(n int) { r.now = r.now.AddDate(0, 0, n) }
+
+// front lets a test make the store forget what it promises.
+type front struct {
+	*memblob.Driver
+	r *rig
+}
+
+func (f front) Delete(ctx context.Context, name string) error {
+	if f.r.leaky && f.Drop(name) {
+		return nil
+	}
+	return f.Driver.Delete(ctx, name)
+}
+
+var errInjected = errors.New("injected")
+
+// inject fails the changes for which fn says so.
+func (r *rig) inject(fn func() bool) {
+	r.driver.SetFault(func(op memblob.Op, _ string) memblob.Fault {
+		if op != memblob.OpPut && op != memblob.OpDelete && op != memblob.OpLock || !fn() {
+			return memblob.Fault{}
+		}
+		return memblob.Fault{When: memblob.NotApplied, Err: errInjected}
+	})
+}
+
+// unlock makes an object again without its lock, as a store that lost it.
+func (r *rig) unlock(object string) {
+	r.t.Helper()
+	v := r.driver.Versions(object)
+	if len(v) == 0 || !r.driver.Drop(object) {
+		r.t.Fatalf("no object %q", object)
+	}
+	_, err := r.driver.Put(r.t.Context(), object, v[len(v)-1].Data, blob.PutOptions{})
+	r.must(err)
+}

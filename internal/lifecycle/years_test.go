@@ -1,0 +1,211 @@
+package lifecycle_test
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/hold"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// years is how long the simulation runs; the long one is for nights.
+func years(t *testing.T) int {
+	t.Helper()
+	if os.Getenv("COUNTERFOIL_LONG") != "" {
+		return 10
+	}
+	return 2
+}
+
+// TestYears takes a point each day under the default policy, disposes of what
+// is due each month, and compares what is left with a plain statement of the
+// rules. A hold keeps twenty days of the second year.
+func TestYears(t *testing.T) {
+	r := newRig(t, options{})
+	start, n := r.now, years(t)
+	var held string
+	var keptFrom, keptTo time.Time
+	disposed := 0
+	for day := 0; r.now.Before(start.AddDate(n, 0, 0)); day++ {
+		r.backup()
+		if day == 500 {
+			keptFrom, keptTo = r.now.AddDate(0, 0, -20), r.now
+			h, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: "M", Reason: "R", Scope: hold.Scope{From: keptFrom, To: keptTo}})
+			r.must(err)
+			held = h.ID
+		}
+		if r.now.Day() == 28 {
+			disposed += len(r.expire().Certificates)
+			r.raise()
+			if l := r.locks(); l.Short() || len(l.Missing) > 0 || l.Over > 0 {
+				t.Fatalf("on %s: margin %v at %s, %d missing, %d over", r.now.Format(time.DateOnly), l.Margin, l.MarginObject, len(l.Missing), l.Over)
+			}
+		}
+		r.days(1)
+	}
+	last := r.now.AddDate(0, 0, -1)
+	disposed += len(r.expire().Certificates)
+	var got, want []string
+	for _, p := range r.points() {
+		got = append(got, p.ReceivedAt.Format(time.DateOnly))
+		if len(p.Reasons) < 3 {
+			t.Errorf("point %s has no reasons", p.ID)
+		}
+	}
+	total := 0
+	for d := start; !d.After(last); d = d.AddDate(0, 0, 1) {
+		total++
+		inHold := held != "" && !d.Before(keptFrom) && d.Before(keptTo)
+		if inHold || due(d, start, r.now) {
+			want = append(want, d.Format(time.DateOnly))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if disposed != total-len(got) {
+		t.Errorf("%d certificates for %d points that went", disposed, total-len(got))
+	}
+	if rep, err := r.vault().Verify(t.Context(), vault.Full, nil); err != nil || !rep.OK() {
+		t.Errorf("%v, %+v", err, rep.Problems)
+	}
+	t.Logf("%d days, %d points left, %d disposed of", total, len(got), disposed)
+}
+
+// due states the default policy: 30 days, 12 weeks from Sundays, 36 months from
+// first days, 10 years from New Year's days. The first point of all stands for
+// its week and month too.
+func due(d, first, now time.Time) bool {
+	after := func(years, months, days int) bool { return !d.AddDate(years, months, days).Before(now) }
+	switch {
+	case after(0, 0, 30):
+		return true
+	case (d.Weekday() == time.Sunday || d.Equal(first)) && after(0, 0, 84):
+		return true
+	case d.Day() == 1 && after(0, 36, 0):
+		return true
+	default:
+		return d.Day() == 1 && d.Month() == time.January && after(10, 0, 0)
+	}
+}
+
+// TestEvent_FourteenMonthsLater: a point of January, of an audit concluded
+// fourteen months later, with seven years from then.
+func TestEvent_FourteenMonthsLater(t *testing.T) {
+	set, err := policy.Classes(policy.DefaultClassSet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	class := ""
+	for _, c := range set.Classes {
+		if !c.FromReceipt() && c.Minimum.Years == 7 && !c.Minimum.Unlimited {
+			class = c.ID
+			break
+		}
+	}
+	if class == "" {
+		t.Fatal("no class of seven years from an event")
+	}
+	c, _ := set.Find(class)
+	r := newRig(t, options{start: time.Date(2026, 1, 20, 22, 0, 0, 0, time.UTC), classes: []policy.ClassRule{{Class: class, CarriedBy: policy.EveryPoint}}})
+	received := r.now
+	p := r.backup()
+	row, err := r.catalog.Point(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := string(row.Reasons); !strings.Contains(d, "event_pending") {
+		t.Fatalf("reasons %s", d)
+	}
+	for range 14 { // the months until then: storage stays locked years ahead
+		r.now = r.now.AddDate(0, 1, 0)
+		r.backup()
+		r.expire()
+		r.raise()
+		info, err := r.vault().Bucket().Stat(t.Context(), objectOf(t, p))
+		if err != nil || info.Lock.Until.Before(r.now.AddDate(6, 4, 0)) {
+			t.Fatalf("%+v, %v", info.Lock, err)
+		}
+	}
+	concluded := r.now
+	e := retention.Event{Name: c.ClockStart, Period: "FY2026", At: concluded, Evidence: "opinion of the auditors", Covers: retention.Selector{From: received.AddDate(0, 0, -1), To: received.AddDate(1, 0, 0)}}
+	settled, err := r.life.RecordEvent(t.Context(), grant(access.EventRecord), "books", e)
+	if err != nil || len(settled.Points) != 12 {
+		t.Fatalf("%+v, %v", settled, err)
+	}
+	until := concluded.AddDate(7, 0, 0) // eight years and two months after receipt
+	if row, err = r.catalog.Point(t.Context(), p.ID); err != nil || row.RetainUntil == nil || !row.RetainUntil.Equal(until) || !until.Equal(received.AddDate(8, 2, 0)) {
+		t.Fatalf("kept until %v, want %s; %v", row.RetainUntil, until, err)
+	}
+	r.raise()
+	r.now = until.Add(-time.Hour)
+	if plan := r.plan(); len(plan.Expire)+len(plan.Waiting) != 0 {
+		t.Errorf("an hour before: %+v", plan)
+	}
+	r.now = until.AddDate(1, 0, 0) // and storage has let go
+	plan := r.plan()
+	if len(plan.Expire) != 0 || len(plan.Waiting) == 0 {
+		t.Fatalf("without a signed batch: %+v", plan)
+	}
+	b, err := r.life.SignBatch(t.Context(), grant(access.DisposalSign), "books", "minute 12")
+	if err != nil || len(b.Points) == 0 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	out := r.expire()
+	if len(out.Certificates) != len(b.Points) || out.Certificates[0].Batch != b.ID {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestLocks_CallsOfAYear counts the lock calls of a year of daily points over a
+// vault of many packs, of which a little changes each day, against extending
+// every object every day.
+func TestLocks_CallsOfAYear(t *testing.T) {
+	const packs, churn, days = 30_000, 90, 365 // 0.3 % of about a terabyte
+	p := policy.SOX()
+	start := time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)
+	locked := make([]time.Time, packs)
+	newest := 0
+	calls, naive := 0, 0
+	var history []retention.PastPoint
+	for day := range days {
+		now := start.AddDate(0, 0, day)
+		a := retention.Assign(retention.AssignInput{Source: "s", Policy: p, Zone: time.UTC, ReceivedAt: now, SourceCreatedAt: start, Trigger: retention.Scheduled,
+			Complete: true, Entries: 10, Bytes: 10, History: history, Bounds: retention.Bounds{Min: retention.DefaultMin, Max: retention.DefaultMax}})
+		history = append(history, retention.PastPoint{ID: strconv.Itoa(day), ReceivedAt: now, Complete: true, Tags: a.Tags, Entries: 10, Bytes: 10})
+		lock := retention.LockFor(now, now, a.RetainUntil, retention.DefaultMax)
+		if day > 0 {
+			for range churn { // replaced by new packs, locked as they are written
+				locked[newest%packs] = lock.Target
+				newest++
+			}
+		}
+		for i, have := range locked {
+			if day == 0 {
+				locked[i] = lock.Target
+				continue
+			}
+			naive++
+			if have.Before(lock.Least) {
+				locked[i] = lock.Target
+				calls++
+			}
+			if locked[i].Before(a.RetainUntil.Time) {
+				t.Fatalf("day %d: a pack is locked until %s, a point that needs it is kept until %s", day, locked[i], a.RetainUntil.Time)
+			}
+		}
+	}
+	share := float64(calls) / float64(naive)
+	t.Logf("%d lock calls, %.2f %% of %d", calls, 100*share, naive)
+	if share > 0.02 {
+		t.Errorf("%.2f %% of the calls of a daily extension, 2 %% are the most", 100*share)
+	}
+}
