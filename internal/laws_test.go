@@ -45,7 +45,7 @@ var floors = map[string]int{
 
 	"clock": keeping, "keys": keeping, "audit": keeping, "catalog": keeping,
 	"blob": keeping, "blob/blobtest": keeping,
-	"blob/diskblob": keeping, "blob/memblob": keeping, "blob/s3blob": keeping, "blob/azureblob": keeping,
+	"blob/diskblob": keeping, "blob/memblob": keeping, "blob/s3blob": keeping, "blob/s3blob/servertest": keeping, "blob/azureblob": keeping,
 	"vault": keeping, "vault/canon": keeping, "vault/chunk": keeping, "vault/digest": keeping, "vault/seal": keeping, "vault/pack": keeping,
 	"vault/index": keeping, "vault/tree": keeping, "vault/gc": keeping, "vault/canon/canontest": keeping,
 	"vault/objects": keeping, "vault/records": keeping, "vault/points": keeping, "vault/inventory": keeping,

@@ -18,8 +18,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/audit"
-	"github.com/counterfoil/counterfoil/internal/blob"
-	"github.com/counterfoil/counterfoil/internal/blob/diskblob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/clock"
 	"github.com/counterfoil/counterfoil/internal/custody"
@@ -78,6 +76,7 @@ func serve(ctx context.Context, dataDir string) error {
 		return errors.Join(err, in.Close())
 	}
 	defer func() { _ = lock.Unlock() }() // ends with the process at the latest
+	go in.observe(ctx)
 	socket := filepath.Join(dataDir, socketName)
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "remove the socket of a server that is gone"), in.Close())
@@ -108,6 +107,8 @@ type installation struct {
 	handler http.Handler
 	catalog *catalog.Catalog
 	custody *custody.Custody
+	// look reads the sources of time.
+	look    func(context.Context) error
 	serving bool
 	closed  bool
 }
@@ -133,15 +134,22 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	if err != nil {
 		return nil, err
 	}
-	trusted, err := clock.Open(dataDir, nil)
-	if err != nil {
-		return nil, err
+	if _, err := clock.Open(dataDir, nil); err != nil {
+		return nil, err // before anything else is made or opened
 	}
 	index, err := catalog.Open(ctx, filepath.Join(dataDir, catalogName), catalog.Options{})
 	if err != nil {
 		return nil, err
 	}
 	in := &installation{dataDir: dataDir, catalog: index}
+	sources, err := timeSources(ctx, index)
+	if err != nil {
+		return nil, errors.Join(err, index.Close())
+	}
+	trusted, err := clock.Open(dataDir, nil, clock.WithSources(sources...))
+	if err != nil {
+		return nil, errors.Join(err, index.Close())
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
@@ -153,8 +161,9 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
 	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, HostNow: time.Now,
 		Publish: log.publish, Host: host, Version: programVersion()})
-	if err := in.watchClock(ctx, trusted, log); err != nil {
-		return nil, errors.Join(err, in.Close())
+	in.look = func(ctx context.Context) error { return watchClock(ctx, trusted, log) }
+	if err := in.look(ctx); err != nil {
+		return nil, errors.Join(err, index.Close())
 	}
 	life := lifecycle.New(lifecycle.Config{Catalog: index, Custody: in.custody, Clock: trusted})
 	in.handler = server.New(server.Config{
@@ -168,12 +177,12 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 
 // watchClock reads the sources of time and records what somebody should know:
 // that the latch closed, above all.
-func (in *installation) watchClock(ctx context.Context, trusted *clock.Clock, log *auditLog) error {
+func watchClock(ctx context.Context, trusted *clock.Clock, log *auditLog) error {
 	// What cannot be kept, as on a full disk, counts in this process all the
 	// same; what deletes looks at the file itself.
 	events, _ := trusted.Observe(ctx)
 	for _, e := range events {
-		if e.Kind != clock.EventLatched && e.Kind != clock.EventSetBack {
+		if e.Kind != clock.EventLatched && e.Kind != clock.EventGap && e.Kind != clock.EventSetBack {
 			continue
 		}
 		_, err := log.Record(ctx, audit.Event{Actor: audit.Actor{Subject: "clock", Kind: audit.System}, Action: access.Action("clock/" + strings.ReplaceAll(string(e.Kind), "_", "-")),
@@ -183,6 +192,24 @@ func (in *installation) watchClock(ctx context.Context, trusted *clock.Clock, lo
 		}
 	}
 	return nil
+}
+
+// observing is how often a server looks at the clock.
+const observing = time.Hour
+
+// observe looks at the clock until the context ends.
+func (in *installation) observe(ctx context.Context) {
+	tick := time.NewTicker(observing)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			// What cannot be recorded now is still latched, and told by clock status.
+			_ = in.look(ctx)
+		}
+	}
 }
 
 // checkAccess refuses the data directory of another user before anything in it
@@ -230,28 +257,6 @@ func serverID(dataDir string) (vault.ID, error) {
 		return vault.ID{}, errkind.New(errkind.Damaged, "the server's id in %s is damaged: move the file away and run 'vault recover' for each vault", path)
 	}
 	return vault.ID(raw), nil
-}
-
-// stores opens the stores of vaults; only here are drivers named.
-type stores struct{ now func() time.Time }
-
-func (s stores) Open(_ context.Context, url blob.URL) (*blob.Bucket, func() error, error) {
-	return s.use(url, diskblob.Open)
-}
-
-func (s stores) Create(_ context.Context, url blob.URL) (*blob.Bucket, func() error, error) {
-	return s.use(url, diskblob.Create)
-}
-
-func (s stores) use(url blob.URL, open func(string, diskblob.Options) (*diskblob.Driver, error)) (*blob.Bucket, func() error, error) {
-	if url.Scheme != blob.SchemeFile {
-		return nil, nil, errkind.New(errkind.Unsupported, "this version keeps vaults in folders (file:///...), not at %s", url)
-	}
-	driver, err := open(url.Path, diskblob.Options{Now: s.now})
-	if err != nil {
-		return nil, nil, err
-	}
-	return blob.New(driver, blob.Options{}), driver.Close, nil
 }
 
 // purge removes a trial: the whole data directory when nothing else lies in it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -236,6 +237,29 @@ func (b *Bucket) SetLock(ctx context.Context, grant access.Grant, name string, l
 	}
 	err := b.opts.retry(ctx, func() error { return b.driver.SetLock(ctx, name, lock) })
 	return at("lock", name, err)
+}
+
+// Provoke attacks an object that was made for it and is under a lock, under a
+// grant for "canary/run". A store with no means of its own is attacked through
+// this package. Kinds: NotAllowed, NotFound, Invalid, Unavailable.
+func (b *Bucket) Provoke(ctx context.Context, grant access.Grant, name string, lock Lock) ([]Attempt, error) {
+	if err := cmp.Or(grant.Require(access.CanaryRun), CheckName(name)); err != nil {
+		return nil, fmt.Errorf("provoke: %w", err)
+	}
+	if p, ok := b.driver.(Prober); ok {
+		attempts, err := p.Provoke(ctx, name)
+		return attempts, at("provoke", name, err)
+	}
+	_, replace := b.Put(ctx, name, []byte("replaced\n"), PutOptions{Replace: true})
+	attempts := []Attempt{
+		{"delete", b.Delete(ctx, grant, name)},
+		{"replace", replace},
+		{"shorten", b.SetLock(ctx, grant, name, Lock{Mode: lock.Mode, Until: lock.Until.Add(-time.Hour)})},
+	}
+	if lock.Mode == Compliance {
+		attempts = append(attempts, Attempt{"weaken", b.SetLock(ctx, grant, name, Lock{Mode: Governance, Until: lock.Until})})
+	}
+	return attempts, nil
 }
 
 // at adds to err what was done to which object; nil stays nil.

@@ -60,11 +60,30 @@ type Caps struct {
 	// Enforcer says in a few words who enforces locks, for reports:
 	// "this process", "the operating system", "the object store".
 	Enforcer string
+	// Assurance is the assurance level, 1 to 3, of compliance locks in this store:
+	// 1 where only this process, or whoever administers this host, keeps them.
+	Assurance int
 	// Versions tells whether overwritten and deleted objects keep versions.
 	Versions bool
 	// Faults names files of the driver's own, beside the objects, that were
 	// found wrong when the store was opened. No object depends on them.
 	Faults []string
+}
+
+// Attempt is one attack on a locked object, sent to the store as it is.
+type Attempt struct {
+	Name string
+	// Err is how the store answered, nil if it did what was asked. Refused is an
+	// answer that names the lock as its reason; NotAllowed is one that may be for
+	// lack of permission, from which nothing follows.
+	Err error
+}
+
+// Prober is a driver that can attack an object by the store's own means, past
+// every check of its own. An attempt that is not refused destroys the object or
+// its lock.
+type Prober interface {
+	Provoke(ctx context.Context, name string) ([]Attempt, error)
 }
 
 // Driver is the small contract every store implements; [Bucket] adds the

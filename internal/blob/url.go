@@ -14,24 +14,24 @@ import (
 const (
 	// SchemeFile is a folder of a local file system.
 	SchemeFile = "file"
+	// SchemeS3 is a bucket of an S3 service.
+	SchemeS3 = "s3"
 	// SchemeMem is a store in memory, for tests.
 	SchemeMem = "mem"
 )
 
-// Schemes of stores that are known but not in this version, with their names
-// for people.
-const (
-	schemeS3    = "s3"
-	schemeAzure = "azblob"
-)
+// schemeAzure is known but not in this version.
+const schemeAzure = "azblob"
 
 // URL names a store. Make one with [ParseURL] or [FromArg].
 type URL struct {
-	// Scheme is the kind of store, SchemeFile or SchemeMem.
+	// Scheme is the kind of store: SchemeFile, SchemeS3 or SchemeMem.
 	Scheme string
-	// Path is the clean, absolute path of a file store's folder, or the name
-	// of a store in memory.
+	// Path is the clean, absolute path of a file store's folder, the bucket and
+	// prefix of an S3 store (books or books/prod), or the name of a store in memory.
 	Path string
+	// Query has the settings of an S3 store, sorted and escaped.
+	Query string
 }
 
 // String gives the URL in the form that [ParseURL] reads back to the same URL.
@@ -40,6 +40,9 @@ func (u URL) String() string {
 		// A path with a colon in front must not look like a scheme or a host,
 		// so that the authority is always written and always empty.
 		return "file://" + (&url.URL{Path: u.Path}).EscapedPath()
+	}
+	if u.Query != "" {
+		return u.Scheme + "://" + u.Path + "?" + u.Query
 	}
 	return u.Scheme + "://" + u.Path
 }
@@ -57,10 +60,10 @@ func ParseURL(s string) (URL, error) {
 		return parseFile(s, u)
 	case SchemeMem:
 		return parseMem(s, u)
-	case schemeS3:
-		return URL{}, errkind.New(errkind.Unsupported, "%s: this version cannot keep vaults in S3 buckets; use a folder, as in file:///srv/vault", s)
+	case SchemeS3:
+		return parseS3(s, u)
 	case schemeAzure:
-		return URL{}, errkind.New(errkind.Unsupported, "%s: this version cannot keep vaults in Azure Blob containers; use a folder, as in file:///srv/vault", s)
+		return URL{}, errkind.New(errkind.Unsupported, "%s: this version cannot keep vaults in Azure Blob containers; use a folder or an S3 bucket, as in file:///srv/vault or s3://books?region=eu-central-1", s)
 	case "":
 		return URL{}, errkind.New(errkind.Invalid, "%q has no scheme; a store's URL looks like file:///srv/vault", s)
 	default:
@@ -129,7 +132,7 @@ func looksLikeURL(arg string) bool {
 		return false
 	}
 	switch strings.ToLower(scheme) {
-	case SchemeFile, SchemeMem, schemeS3, schemeAzure:
+	case SchemeFile, SchemeMem, SchemeS3, schemeAzure:
 		return true
 	}
 	return strings.HasPrefix(rest, "//")

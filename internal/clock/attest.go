@@ -3,12 +3,8 @@ package clock
 import (
 	"strings"
 
-	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
-
-// Attest is the action of a grant that lets a person attest the time.
-const Attest access.Action = "clock/attest"
 
 // attest takes a person's word on the time: it opens the latch, closes a gap
 // and proves time, but only to what some source says and nothing before it.

@@ -147,7 +147,7 @@ func (w *world) set(d time.Duration, clocks ...string) {
 
 func (w *world) attest(c *clock.Clock, at time.Time) error {
 	w.t.Helper()
-	grant := access.Issue(clock.Attest, "", "ann", "17", w.now)
+	grant := access.Issue(access.ClockAttest, "", "ann", "17", w.now)
 	events, err := c.Attest(w.t.Context(), grant, at, "ann", "checked against two phones")
 	w.events = events
 	return err
@@ -461,7 +461,7 @@ func TestAttest_Refuses(t *testing.T) {
 	w.run(day)
 	w.set(30*day, "store")
 	w.run(time.Hour)
-	grant := access.Issue(clock.Attest, "", "ann", "17", w.now)
+	grant := access.Issue(access.ClockAttest, "", "ann", "17", w.now)
 	for name, tt := range map[string]struct {
 		grant      access.Grant
 		at         time.Time

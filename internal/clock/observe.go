@@ -47,10 +47,9 @@ func (c *Clock) Observe(ctx context.Context) ([]Event, error) {
 // Attest takes a person's word that it is at: by is who says so, reason why. It
 // opens the latch, closes a gap and moves proven time. It refuses a time that
 // no source agrees with, one before proven time and one that no source has
-// reached. The approval is the grant's; where others object to its absence is
-// the gate's.
+// reached. Who must approve is the gate's, whose grant it takes.
 func (c *Clock) Attest(ctx context.Context, grant access.Grant, at time.Time, by, reason string) ([]Event, error) {
-	if err := grant.Require(Attest); err != nil {
+	if err := grant.Require(access.ClockAttest); err != nil {
 		return nil, err
 	}
 	c.observing.Lock()

@@ -172,7 +172,7 @@ func TestObserve_DoesNotWaitForASourceThatHangs(t *testing.T) {
 
 func TestClock_IsSafeForConcurrentUse(t *testing.T) {
 	w := newWorld(t, two)
-	grant := access.Issue(clock.Attest, "", "ann", "17", w.now)
+	grant := access.Issue(access.ClockAttest, "", "ann", "17", w.now)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() { _, _ = w.c.Observe(t.Context()) })

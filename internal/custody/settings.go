@@ -34,6 +34,11 @@ func OwnTerm(bounds retention.Bounds, now time.Time) retention.Lock {
 // recorded in the vault.
 func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault, s vault.SettingsRecord) error {
 	row.Kind, row.MinRetention, row.MaxRetention, row.SoftDeleteDays = kindOf(s.State), s.Minimum, s.Maximum, s.SoftDeleteDays
+	_, v, err := c.Vault(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	row.AssuranceLevel = assurance(row.Kind, v.Bucket().Caps())
 	if err := c.cfg.Catalog.UpdateVault(ctx, g, row); err != nil {
 		return err
 	}

@@ -149,17 +149,22 @@ func vaultRow(v *vault.Vault, n NewVault, kit string) (catalog.Vault, error) {
 	return catalog.Vault{
 		ID: idText(h.Vault), Name: n.Name, URL: n.URL.String(), Kind: catalog.VaultKind(n.Kind), CreatedAt: h.Created.Time(),
 		MinRetention: n.Minimum.String(), MaxRetention: n.Maximum.String(), SoftDeleteDays: n.SoftDeleteDays,
-		AssuranceLevel: assurance(n.Kind, caps), SigningKey: v.SigningKeyID(), Detail: detail,
+		AssuranceLevel: assurance(catalog.VaultKind(n.Kind), caps), SigningKey: v.SigningKeyID(), Detail: detail,
 	}, nil
 }
 
-// assurance says what really stops deletion. A store of this version is
-// guarded by this process at most (L1); a trial vault by nothing (L0).
-func assurance(kind string, caps blob.Caps) int {
-	if kind == vault.Trial || len(caps.Modes) == 0 {
+// assurance says what really stops deletion: nothing in a trial vault; in a
+// locked one whoever keeps the compliance locks; else no more than that a credential
+// which may lift them is kept away.
+func assurance(kind catalog.VaultKind, caps blob.Caps) int {
+	switch {
+	case kind == catalog.VaultTrial || len(caps.Modes) == 0:
 		return 0
+	case kind == catalog.VaultLocked:
+		return caps.Assurance
+	default:
+		return 1
 	}
-	return 1
 }
 
 // LockMode is the mode in which a vault's objects are locked.

@@ -89,12 +89,12 @@ func (c *Canary) attack(ctx context.Context, g access.Grant, b *blob.Bucket) err
 	if _, err := b.Put(ctx, c.Object, data, blob.PutOptions{Lock: lock}); err != nil {
 		return err
 	}
-	c.try("delete", b.Delete(ctx, g, c.Object))
-	_, err := b.Put(ctx, c.Object, []byte("replaced\n"), blob.PutOptions{Replace: true})
-	c.try("replace", err)
-	c.try("shorten", b.SetLock(ctx, g, c.Object, blob.Lock{Mode: c.Mode, Until: lock.Until.Add(-time.Hour)}))
-	if c.Mode == blob.Compliance {
-		c.try("weaken", b.SetLock(ctx, g, c.Object, blob.Lock{Mode: blob.Governance, Until: lock.Until}))
+	attempts, err := b.Provoke(ctx, g, c.Object, lock)
+	if err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		c.try(a.Name, a.Err)
 	}
 	c.try("remains", c.remains(ctx, b, data, lock))
 	for _, a := range c.Attempts {

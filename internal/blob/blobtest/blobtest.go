@@ -1,9 +1,11 @@
 // Package blobtest is the conformance suite of the drivers of package blob: a
 // driver is done when it passes [Run].
 //
-// A harness is a fresh, empty store with a clock that the test sets. The suite
-// asks for everything that the contract of blob.Driver promises, through the
-// contract alone; what only one driver promises is tested beside that driver.
+// A harness is a fresh, empty store with a clock that the test sets, or with the
+// system's own where the store is a real one: then locks are short and the test
+// waits for their end. The suite asks for everything that the contract of
+// blob.Driver promises, through the contract alone; what only one driver promises
+// is tested beside that driver.
 package blobtest
 
 import (
@@ -26,13 +28,23 @@ type Harness struct {
 	Driver blob.Driver
 	// Clock is the store's clock.
 	Clock *Clock
+	// RealTime tells that Clock is the system's, which cannot be set.
+	RealTime bool
+	// Precision is that of lock dates, which are rounded up to it; zero stands for
+	// exact ones.
+	Precision time.Duration
+	// ModeFixed tells that the mode of a lock that holds is made stronger only by
+	// somebody with a privilege: SetLock is then NotAllowed.
+	ModeFixed bool
 	// Reopen opens the same store anew, as another process would.
 	Reopen func(t *testing.T) blob.Driver
 }
 
-// Clock is a clock that stands still until it is set. Make one with
-// [NewClock].
+// Clock is a clock that stands still until it is set, or that of the system.
+// Make one with [NewClock] or [NewSystemClock].
 type Clock struct {
+	system bool
+
 	// mu guards now.
 	mu  sync.Mutex
 	now time.Time
@@ -43,8 +55,14 @@ func NewClock() *Clock {
 	return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
+// NewSystemClock makes a clock that goes with the system's and cannot be set.
+func NewSystemClock() *Clock { return &Clock{system: true} }
+
 // Now gives the clock's time.
 func (c *Clock) Now() time.Time {
+	if c.system {
+		return time.Now().UTC().Round(0)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -52,9 +70,57 @@ func (c *Clock) Now() time.Time {
 
 // Set sets the clock to t.
 func (c *Clock) Set(t time.Time) {
+	if c.system {
+		panic("the system's clock is not set")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = t
+}
+
+// realTerm is how long a lock lasts whose end a test waits for in real time: long
+// enough for what is asked under it.
+const realTerm = 6 * time.Second
+
+// in gives the date that is term from now, as the store can keep it.
+func (h Harness) in(term time.Duration) time.Time { return h.kept(h.Clock.Now().Add(term)) }
+
+// kept gives the date that the store keeps for t.
+func (h Harness) kept(t time.Time) time.Time {
+	down := t
+	if h.Precision > 0 {
+		down = t.Truncate(h.Precision)
+	}
+	if down.Before(t) {
+		return down.Add(h.Precision)
+	}
+	return down
+}
+
+// step is the least by which two dates differ in the store.
+func (h Harness) step() time.Duration { return max(h.Precision, time.Nanosecond) }
+
+// term gives how long a lock is to last whose end the test waits for.
+func (h Harness) term(term time.Duration) time.Duration {
+	if h.RealTime {
+		return realTerm
+	}
+	return term
+}
+
+// pass lets the store's clock come to at.
+func (h Harness) pass(t *testing.T, at time.Time) {
+	t.Helper()
+	if !h.RealTime {
+		h.Clock.Set(at)
+		return
+	}
+	// A store may count the very end of a lock to it.
+	select {
+	case <-time.After(time.Until(at.Add(100 * time.Millisecond))):
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
 }
 
 // Run runs the whole suite, its tests in parallel; fresh is called for every

@@ -82,6 +82,7 @@ func listWhileWriting(t *testing.T, h Harness) {
 	slices.Sort(standing)
 	done := make(chan struct{})
 	var all sync.WaitGroup
+	defer all.Wait()
 	all.Go(func() {
 		defer close(done)
 		for i := range 60 {
@@ -115,5 +116,4 @@ func listWhileWriting(t *testing.T, h Harness) {
 			t.Fatalf("standing objects (-want +listed):\n%s", diff)
 		}
 	}
-	all.Wait()
 }

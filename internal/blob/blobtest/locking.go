@@ -54,29 +54,35 @@ func wantLocked(t *testing.T, d blob.Driver, name string, data []byte) {
 }
 
 func lockHolds(t *testing.T, h Harness) {
-	start := h.Clock.Now()
-	for i, mode := range modes(t, h) {
-		h.Clock.Set(start)
-		name := fmt.Sprintf("packs/%d", i)
-		lock := blob.Lock{Mode: mode, Until: start.Add(72 * time.Hour)}
-		info := put(t, h.Driver, name, []byte("kept"), blob.PutOptions{Lock: lock})
+	until := h.in(h.term(72 * time.Hour))
+	list := modes(t, h)
+	name := func(i int) string { return fmt.Sprintf("packs/%d", i) }
+	for i, mode := range list {
+		lock := blob.Lock{Mode: mode, Until: until}
+		info := put(t, h.Driver, name(i), []byte("kept"), blob.PutOptions{Lock: lock})
 		if info.Lock != lock {
 			t.Fatalf("put told the lock %+v, want %+v", info.Lock, lock)
 		}
-		wantLock(t, h.Driver, name, lock)
-		wantLocked(t, h.Driver, name, []byte("kept"))
-		h.Clock.Set(lock.Until.Add(-time.Nanosecond))
-		wantLocked(t, h.Driver, name, []byte("kept"))
-		h.Clock.Set(lock.Until)
-		if err := h.Driver.Delete(t.Context(), name); err != nil {
+		wantLock(t, h.Driver, name(i), lock)
+		wantLocked(t, h.Driver, name(i), []byte("kept"))
+	}
+	if !h.RealTime {
+		h.pass(t, until.Add(-time.Nanosecond))
+		for i := range list {
+			wantLocked(t, h.Driver, name(i), []byte("kept"))
+		}
+	}
+	h.pass(t, until)
+	for i := range list {
+		if err := h.Driver.Delete(t.Context(), name(i)); err != nil {
 			t.Fatalf("delete once the lock has ended: %v", err)
 		}
-		wantMissing(t, h.Driver, name)
+		wantMissing(t, h.Driver, name(i))
 	}
 }
 
 func lockRaisedLater(t *testing.T, h Harness) {
-	now := h.Clock.Now()
+	now := h.in(0)
 	for i, mode := range modes(t, h) {
 		name := fmt.Sprintf("packs/%d", i)
 		put(t, h.Driver, name, []byte("kept"), blob.PutOptions{})
@@ -90,19 +96,20 @@ func lockRaisedLater(t *testing.T, h Harness) {
 			wantLocked(t, h.Driver, name, []byte("kept"))
 		}
 	}
-	h.Clock.Set(now.AddDate(0, 0, 3649))
-	wantLocked(t, h.Driver, "packs/0", []byte("kept"))
+	if !h.RealTime {
+		h.pass(t, now.AddDate(0, 0, 3649))
+		wantLocked(t, h.Driver, "packs/0", []byte("kept"))
+	}
 }
 
 func lockNeverLowered(t *testing.T, h Harness) {
 	list := modes(t, h)
 	weak, strong := list[0], list[len(list)-1]
-	now := h.Clock.Now()
-	lock := blob.Lock{Mode: strong, Until: now.Add(48 * time.Hour)}
+	lock := blob.Lock{Mode: strong, Until: h.in(48 * time.Hour)}
 	put(t, h.Driver, "object", []byte("kept"), blob.PutOptions{Lock: lock})
 	lower := []blob.Lock{
-		{Mode: strong, Until: lock.Until.Add(-time.Nanosecond)},
-		{Mode: strong, Until: now.Add(-time.Hour)},
+		{Mode: strong, Until: lock.Until.Add(-h.step())},
+		{Mode: strong, Until: h.in(-time.Hour)},
 	}
 	if weak != strong {
 		lower = append(lower, blob.Lock{Mode: weak, Until: lock.Until}, blob.Lock{Mode: weak, Until: lock.Until.Add(time.Hour)})
@@ -117,7 +124,13 @@ func lockNeverLowered(t *testing.T, h Harness) {
 		return
 	}
 	put(t, h.Driver, "weak", []byte("kept"), blob.PutOptions{Lock: blob.Lock{Mode: weak, Until: lock.Until}})
-	if err := h.Driver.SetLock(t.Context(), "weak", lock); err != nil {
+	err = h.Driver.SetLock(t.Context(), "weak", lock)
+	if h.ModeFixed {
+		wantKind(t, "strengthen the mode alone", err, errkind.NotAllowed)
+		wantLock(t, h.Driver, "weak", blob.Lock{Mode: weak, Until: lock.Until})
+		return
+	}
+	if err != nil {
 		t.Fatalf("strengthen the mode alone: %v", err)
 	}
 	wantLock(t, h.Driver, "weak", lock)
@@ -125,7 +138,7 @@ func lockNeverLowered(t *testing.T, h Harness) {
 
 func lockStopsReplacement(t *testing.T, h Harness) {
 	mode := modes(t, h)[0]
-	until := h.Clock.Now().Add(time.Hour)
+	until := h.in(time.Hour)
 	put(t, h.Driver, "object", []byte("kept"), blob.PutOptions{Lock: blob.Lock{Mode: mode, Until: until}})
 	longer := blob.PutOptions{Replace: true, Lock: blob.Lock{Mode: mode, Until: until.Add(time.Hour)}}
 	_, err := h.Driver.Put(t.Context(), "object", []byte("instead"), longer)
@@ -136,9 +149,10 @@ func lockStopsReplacement(t *testing.T, h Harness) {
 
 // lockSeenWithObject checks that nobody sees the object without its lock.
 func lockSeenWithObject(t *testing.T, h Harness) {
-	lock := blob.Lock{Mode: modes(t, h)[0], Until: h.Clock.Now().Add(time.Hour)}
+	lock := blob.Lock{Mode: modes(t, h)[0], Until: h.in(time.Hour)}
 	done := make(chan struct{})
 	var all sync.WaitGroup
+	defer all.Wait()
 	all.Go(func() {
 		defer close(done)
 		for i := range 40 {
@@ -159,15 +173,14 @@ func lockSeenWithObject(t *testing.T, h Harness) {
 			}
 		}
 	}
-	all.Wait()
 }
 
 func lockSurvives(t *testing.T, h Harness) {
 	list := modes(t, h)
-	lock := blob.Lock{Mode: list[len(list)-1], Until: h.Clock.Now().Add(time.Hour + 5*time.Nanosecond)}
+	given := blob.Lock{Mode: list[len(list)-1], Until: h.in(time.Hour).Add(5 * time.Nanosecond)}
+	lock := blob.Lock{Mode: given.Mode, Until: h.kept(given.Until)}
 	// The zone in which a date is given does not matter.
-	given := lock
-	given.Until = lock.Until.In(time.FixedZone("elsewhere", 5*3600))
+	given.Until = given.Until.In(time.FixedZone("elsewhere", 5*3600))
 	put(t, h.Driver, "packs/put", []byte("kept"), blob.PutOptions{Lock: given})
 	put(t, h.Driver, "packs/raised", []byte("kept"), blob.PutOptions{})
 	if err := h.Driver.SetLock(t.Context(), "packs/raised", given); err != nil {
@@ -182,14 +195,14 @@ func lockSurvives(t *testing.T, h Harness) {
 
 func lockEndedAndReplaced(t *testing.T, h Harness) {
 	mode := modes(t, h)[0]
-	until := h.Clock.Now().Add(time.Hour)
+	until := h.in(h.term(time.Hour))
 	put(t, h.Driver, "object", []byte("one"), blob.PutOptions{Lock: blob.Lock{Mode: mode, Until: until}})
-	h.Clock.Set(until)
-	second := blob.Lock{Mode: mode, Until: until.Add(time.Minute)}
+	h.pass(t, until)
+	second := blob.Lock{Mode: mode, Until: h.in(h.term(time.Minute))}
 	put(t, h.Driver, "object", []byte("two"), blob.PutOptions{Replace: true, Lock: second})
 	wantLock(t, h.Driver, "object", second)
 	wantLocked(t, h.Driver, "object", []byte("two"))
-	h.Clock.Set(second.Until)
+	h.pass(t, second.Until)
 	put(t, h.Driver, "object", []byte("three"), blob.PutOptions{Replace: true})
 	wantLock(t, h.Driver, "object", blob.Lock{})
 	if err := h.Driver.Delete(t.Context(), "object"); err != nil {
@@ -218,7 +231,7 @@ func lockNonsense(t *testing.T, h Harness) {
 
 func lockConcurrent(t *testing.T, h Harness) {
 	mode := modes(t, h)[0]
-	now := h.Clock.Now()
+	now := h.in(0)
 	put(t, h.Driver, "object", []byte("kept"), blob.PutOptions{})
 	errs := compete(func(i int) error {
 		return h.Driver.SetLock(t.Context(), "object", blob.Lock{Mode: mode, Until: now.Add(time.Duration(i+1) * time.Hour)})

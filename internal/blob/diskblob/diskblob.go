@@ -129,7 +129,7 @@ func (d *Driver) Close() error { return d.root.Close() }
 
 // Caps tells what the store can do.
 func (d *Driver) Caps() blob.Caps {
-	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: "this process", Faults: d.faults}
+	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: "this process", Assurance: 1, Faults: d.faults}
 }
 
 // initialise marks an empty folder as a store.

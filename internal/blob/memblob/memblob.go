@@ -62,7 +62,7 @@ func New(now func() time.Time) *Driver {
 func (d *Driver) Caps() blob.Caps {
 	return blob.Caps{
 		Modes:    []blob.Mode{blob.Governance, blob.Compliance},
-		Enforcer: "this process",
+		Enforcer: "this process", Assurance: 1,
 		Versions: true,
 	}
 }
