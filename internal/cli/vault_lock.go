@@ -111,14 +111,15 @@ func (s *session) locksSheet(l api.Locks) {
 	if l.Margin != "" {
 		p.fact("Margin", "%s at %s, the least", marginText(l.Margin), l.MarginObject)
 	}
-	if l.Raised > 0 {
-		p.fact("Raised", "%s", count(int64(l.Raised), "lock", "locks"))
-	}
 	var lines []string
 	for _, r := range l.Raises {
 		lines = append(lines, fmt.Sprintf("%s  %s -> %s", r.Object, s.whenOf(r.From), s.when(r.To)))
 	}
-	p.first("To raise", lines, int64(l.ToRaise))
+	heading := "To raise"
+	if l.Raised > 0 {
+		heading = "Raised"
+	}
+	p.first(heading, lines, int64(l.ToRaise))
 	p.first("Missing", l.Missing, int64(len(l.Missing)))
 	s.printSheet(p)
 }
@@ -130,10 +131,18 @@ func marginText(margin string) string {
 	case err != nil:
 		return margin
 	case d < 0:
-		return "short by " + lasting(-d)
+		return "short by " + span(-d)
 	default:
+		return span(d)
+	}
+}
+
+// span shows a long duration in days.
+func span(d time.Duration) string {
+	if d < 48*time.Hour {
 		return lasting(d)
 	}
+	return count(int64(d/(24*time.Hour)), "day", "days")
 }
 
 func newVaultProof(s *session) *cobra.Command {

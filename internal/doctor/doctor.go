@@ -14,8 +14,10 @@ import (
 	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/clock"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/lifecycle"
 )
 
 // Status is how a thing was found.
@@ -46,7 +48,11 @@ type Installation struct {
 	Custody *custody.Custody
 	Log     func(ctx context.Context) (*audit.Log, error)
 	Behind  func() time.Duration
-	Now     func() time.Time
+	// Clock tells what the trusted clock knows.
+	Clock func() clock.Status
+	// Locks compares the locks in a vault's store with those that are needed.
+	Locks func(ctx context.Context, vault string) (*lifecycle.Locks, error)
+	Now   func() time.Time
 }
 
 // Examine looks at everything, also when some of it is out of order.
@@ -164,11 +170,20 @@ func (e *examination) copies(ctx context.Context, log *audit.Log) (whole bool) {
 }
 
 func (e *examination) clock() {
+	st := e.in.Clock()
+	if st.Latch != nil {
+		e.add("clock", Fail, "look at another clock, set the system's right, then run 'clock attest'", "the clock's latch is closed since %s: %s; nothing is deleted, backups and locks go on", st.Latch.Since.Local().Format("2006-01-02 15:04:05 -07:00"), st.Latch.Text)
+		return
+	}
 	if behind := e.in.Behind(); behind > 0 {
 		e.add("clock", Warn, "set the system clock; until then records are dated by the trusted clock", "the system clock lies %v behind the last time this installation recorded", behind)
 		return
 	}
-	e.add("clock", OK, "", "%s, one source (the system clock)", e.in.Now().Local().Format("2006-01-02 15:04:05 -07:00"))
+	sources := "one source (the system clock)"
+	if st.Groups > 1 {
+		sources = fmt.Sprintf("%d independent sources", st.Groups)
+	}
+	e.add("clock", OK, "", "%s, %s", e.in.Now().Local().Format("2006-01-02 15:04:05 -07:00"), sources)
 }
 
 func (e *examination) vaults(ctx context.Context) error {
@@ -208,8 +223,23 @@ func (e *examination) vault(ctx context.Context, row catalog.Vault) {
 	if row.Kind == catalog.VaultTrial {
 		e.add(name, Warn, "make a real vault with 'vault create'", "it is a trial vault: nothing in it is locked")
 	}
+	e.locks(ctx, name, row)
 	if url, err := blob.ParseURL(row.URL); err == nil && url.Scheme == blob.SchemeFile {
 		e.space(name, url.Path)
+	}
+}
+
+// locks says whether storage holds what points need for long enough.
+func (e *examination) locks(ctx context.Context, name string, row catalog.Vault) {
+	l, err := e.in.Locks(ctx, row.ID)
+	fix := "run 'vault locks " + row.Name + " --apply'"
+	switch {
+	case err != nil:
+		e.add(name, Warn, "run 'vault verify "+row.Name+"'", "its locks cannot be compared with what is needed: %v", err)
+	case l.Short() || len(l.Missing) > 0:
+		e.add(name, Fail, fix, "%d locks are short and %d objects that points need are missing", len(l.Raise), len(l.Missing))
+	case len(l.Raise) > 0:
+		e.add(name, Warn, fix, "%d locks have run down and should be renewed", len(l.Raise))
 	}
 }
 

@@ -44,12 +44,8 @@ type Attempt struct {
 	Answer  string
 }
 
-// canaryPrefix is where the objects made for attacks lie, canaryTerm how long
-// each is locked.
-const (
-	canaryPrefix = "canary/"
-	canaryTerm   = 24 * time.Hour
-)
+// canaryTerm is how long an object made for attacks is locked.
+const canaryTerm = 24 * time.Hour
 
 // RunCanary makes an object with a lock and tries to delete, replace, shorten
 // and weaken it by the store's own means. The result is recorded in the vault; a
@@ -69,6 +65,9 @@ func (l *Lifecycle) RunCanary(ctx context.Context, g access.Grant, name string) 
 	if err := v.CheckOwner(ctx); err != nil {
 		return nil, err
 	}
+	if err := clearCanaries(ctx, g, v.Bucket(), c.At); err != nil {
+		return nil, err
+	}
 	if err := c.attack(ctx, g, v.Bucket()); err != nil {
 		return nil, err
 	}
@@ -81,9 +80,26 @@ func (l *Lifecycle) RunCanary(ctx context.Context, g access.Grant, name string) 
 	return c, nil
 }
 
+// clearCanaries removes the objects of earlier runs whose lock has ended.
+func clearCanaries(ctx context.Context, g access.Grant, b *blob.Bucket, now time.Time) error {
+	var old []string
+	err := b.List(ctx, vault.CanaryPrefix, func(i blob.Info) error {
+		if !i.Lock.Holds(now) {
+			old = append(old, i.Name)
+		}
+		return nil
+	})
+	for _, name := range old {
+		if err := b.Delete(ctx, g, name); err != nil && !errkind.Is(err, errkind.NotFound) && !errkind.Is(err, errkind.Refused) {
+			return err
+		}
+	}
+	return err
+}
+
 func (c *Canary) attack(ctx context.Context, g access.Grant, b *blob.Bucket) error {
 	id := vault.NewSourceID(c.At).String()
-	c.Object = canaryPrefix + strings.ToLower(id)
+	c.Object = vault.CanaryPrefix + strings.ToLower(id)
 	data := []byte("canary " + id + "\n")
 	lock := blob.Lock{Mode: c.Mode, Until: c.At.Add(canaryTerm).Truncate(time.Second)}
 	if _, err := b.Put(ctx, c.Object, data, blob.PutOptions{Lock: lock}); err != nil {

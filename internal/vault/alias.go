@@ -163,6 +163,9 @@ const (
 	Full  = verify.Full
 )
 
+// CanaryPrefix begins the names of objects that are made to be attacked.
+const CanaryPrefix = objects.CanaryPrefix
+
 // MaxAffected bounds the files listed for one object.
 const MaxAffected = verify.MaxAffected
 

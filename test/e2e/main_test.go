@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/counterfoil/counterfoil/test/built"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -46,10 +47,8 @@ func buildPrograms() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", folder+"/", "./cmd/counterfoil", "./cmd/counterfoil-verify")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("build the programs: %w\n%s", err, out), os.RemoveAll(folder))
+	if err := built.Programs(folder, "./cmd/counterfoil", "./cmd/counterfoil-verify"); err != nil {
+		return "", errors.Join(err, os.RemoveAll(folder))
 	}
 	counterfoil, verifier = filepath.Join(folder, "counterfoil"), filepath.Join(folder, "counterfoil-verify")
 	return folder, nil

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/counterfoil/counterfoil/test/built"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -32,9 +34,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		binary = filepath.Join(dir, "counterfoil")
-		build := exec.Command("go", "build", "-o", binary, "github.com/counterfoil/counterfoil/cmd/counterfoil")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
+		if err := built.Programs(dir, "./cmd/counterfoil"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()

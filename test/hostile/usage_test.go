@@ -59,7 +59,10 @@ func TestCommandLine_MistakeIsNamedAndChangesNothing(t *testing.T) {
 		{"negative period", 2, []string{"vault", "create", "more", filepath.Join(r.dir, "more"), "--min-retention", "-P1D"}},
 		{"bounds the wrong way round", 2, []string{"vault", "create", "more", filepath.Join(r.dir, "more"), "--min-retention", "9y", "--max-retention", "1y"}},
 		{"URL scheme that does not exist", 2, []string{"vault", "create", "more", "ftp://example.com/more"}},
-		{"store that a later version has", 1, []string{"vault", "create", "more", "s3://bucket/prefix"}},
+		{"store that a later version has", 1, []string{"vault", "create", "more", "azblob://container"}},
+		{"bucket without its service", 2, []string{"vault", "create", "more", "s3://bucket/prefix"}},
+		{"bucket without credentials", 2, []string{"vault", "create", "more", "s3://bucket?endpoint=127.0.0.1:1"}},
+		{"secret in a URL", 2, []string{"vault", "create", "more", "s3://bucket?region=x&secret_key=hunter2"}},
 		{"relative file URL", 2, []string{"vault", "create", "more", "file://more"}},
 		{"name with a slash", 2, []string{"vault", "create", "a/b", filepath.Join(r.dir, "more")}},
 	})

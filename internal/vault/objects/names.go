@@ -73,6 +73,8 @@ const (
 	OwnerPrefix      = "governance/owner/"
 	PointPrefix      = "points/"
 	HintPrefix       = "index/hint-"
+	// CanaryPrefix begins the names of objects that are made to be attacked.
+	CanaryPrefix = "canary/"
 )
 
 // IntentSuffix ends the name of a point's intent.

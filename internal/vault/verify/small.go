@@ -86,7 +86,7 @@ func (w *verifier) smallObject(ctx context.Context, i blob.Info) error {
 		}
 		return err
 	case strings.HasPrefix(i.Name, objects.PacksPrefix), strings.HasPrefix(i.Name, objects.SegmentPrefix), strings.HasPrefix(i.Name, objects.PointPrefix),
-		strings.HasPrefix(i.Name, objects.GovernancePrefix), strings.HasPrefix(i.Name, "log/"):
+		strings.HasPrefix(i.Name, objects.GovernancePrefix), strings.HasPrefix(i.Name, objects.CanaryPrefix), strings.HasPrefix(i.Name, "log/"):
 		return nil
 	default:
 		w.report.Notes = append(w.report.Notes, fmt.Sprintf("object %q is not part of the format", i.Name))
