@@ -129,11 +129,13 @@ type facts struct {
 	count     int
 	condemned map[string]int  // names of packs that ever were, by which record
 	removed   map[string]bool // objects of points
+	// spent are packs that are given up: condemned, or replaced by others.
+	spent map[string]bool
 }
 
 func (w *world) facts() facts {
 	w.t.Helper()
-	f := facts{condemned: map[string]int{}, removed: map[string]bool{}}
+	f := facts{condemned: map[string]int{}, removed: map[string]bool{}, spent: map[string]bool{}}
 	records, err := w.v.Records(context.Background())
 	if err != nil {
 		w.t.Fatalf("day %d: %v", w.day, err)
@@ -147,7 +149,18 @@ func (w *world) facts() facts {
 				w.decode(fact, &x)
 				for names := x.Names; len(names) >= 32; names = names[32:] {
 					f.condemned[hex.EncodeToString(names[:32])] = int(r.Number)
+					f.spent[hex.EncodeToString(names[:32])] = true
 				}
+			case vault.FactReleased:
+				var x vault.PacksRecord
+				w.decode(fact, &x)
+				for names := x.Names; len(names) >= 32; names = names[32:] {
+					delete(f.spent, hex.EncodeToString(names[:32]))
+				}
+			case vault.FactPlacement:
+				var x vault.PlacementRecord
+				w.decode(fact, &x)
+				f.spent[hex.EncodeToString(x.Pack)] = true
 			case vault.FactRemoved:
 				var x vault.RemovedRecord
 				w.decode(fact, &x)

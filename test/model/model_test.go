@@ -18,6 +18,7 @@ package model
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -308,6 +309,12 @@ func (w *world) commit(d *draft, err error) error {
 		return err
 	}
 	w.keep(d, p)
+	spent := w.facts().spent
+	for names := p.Envelope.Packs.Names; len(names) >= 32; names = names[32:] {
+		if n := hex.EncodeToString(names[:32]); spent[n] {
+			w.t.Errorf("day %d: point %s counts on pack %s, which was given up", w.day, p.Object, n)
+		}
+	}
 	return nil
 }
 
