@@ -47,9 +47,17 @@ func (s stores) bucket(ctx context.Context, url blob.URL) (*blob.Bucket, func() 
 	cfg := s3blob.Config{
 		Endpoint: endpoint(url), Region: url.Setting(blob.S3Region), Bucket: bucket, Prefix: prefix, PathStyle: url.Setting(blob.S3PathStyle) != "", PlainHTTP: url.Setting(blob.S3PlainHTTP) != "",
 		CAFile: url.Setting(blob.S3CAFile), Checksum: s3blob.Checksum(url.Setting(blob.S3Checksum)), StorageClass: url.Setting(blob.S3StorageClass), Now: s.now,
-		Credentials: credentials("AWS_"), Officer: credentials("COUNTERFOIL_S3_OFFICER_"),
 	}
-	if cfg.Credentials.AccessKey == "" || cfg.Credentials.SecretKey == "" {
+	for _, from := range []struct {
+		prefix string
+		creds  *s3blob.Credentials
+	}{{"AWS_", &cfg.Credentials}, {"COUNTERFOIL_S3_DISPOSE_", &cfg.Dispose}, {"COUNTERFOIL_S3_CANARY_", &cfg.Canary}, {"COUNTERFOIL_S3_OFFICER_", &cfg.Officer}} {
+		var err error
+		if *from.creds, err = credentials(from.prefix); err != nil {
+			return nil, nil, err
+		}
+	}
+	if cfg.Credentials.AccessKey == "" {
 		return nil, nil, errkind.New(errkind.Invalid, "the bucket %s needs credentials in the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or their names with _FILE for files that hold them", bucket)
 	}
 	driver, err := s3blob.Open(ctx, cfg)
@@ -67,21 +75,44 @@ func endpoint(url blob.URL) string {
 	return "s3." + url.Setting(blob.S3Region) + ".amazonaws.com"
 }
 
-// credentials reads those whose variables begin so. Each may be in a file, which
-// the variable with _FILE behind it names.
-func credentials(prefix string) s3blob.Credentials {
-	return s3blob.Credentials{AccessKey: secret(prefix + "ACCESS_KEY_ID"), SecretKey: secret(prefix + "SECRET_ACCESS_KEY"), SessionToken: secret(prefix + "SESSION_TOKEN")}
+// credentials reads those whose variables begin so; none is no error. Each may be
+// in a file, which the variable with _FILE behind it names.
+func credentials(prefix string) (s3blob.Credentials, error) {
+	var creds s3blob.Credentials
+	for _, part := range []struct {
+		name  string
+		value *string
+	}{{"ACCESS_KEY_ID", &creds.AccessKey}, {"SECRET_ACCESS_KEY", &creds.SecretKey}, {"SESSION_TOKEN", &creds.SessionToken}} {
+		var err error
+		if *part.value, err = secret(prefix + part.name); err != nil {
+			return s3blob.Credentials{}, err
+		}
+	}
+	// One that is half there must not be taken for one that is absent, for which
+	// another is used.
+	if (creds.AccessKey == "") != (creds.SecretKey == "") {
+		return s3blob.Credentials{}, errkind.New(errkind.Invalid, "%[1]sACCESS_KEY_ID and %[1]sSECRET_ACCESS_KEY go together, and only one of them is in the environment", prefix)
+	}
+	if creds.AccessKey == "" {
+		return s3blob.Credentials{}, nil
+	}
+	return creds, nil
 }
 
-func secret(name string) string {
-	if path := os.Getenv(name + "_FILE"); path != "" {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return "" // told as a missing credential
-		}
-		return strings.TrimSpace(string(data))
+func secret(name string) (string, error) {
+	path := os.Getenv(name + "_FILE")
+	if path == "" {
+		return os.Getenv(name), nil
 	}
-	return os.Getenv(name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", errkind.Wrap(errkind.Invalid, err, "read the file that %s_FILE names", name)
+	}
+	value := strings.TrimSpace(string(data))
+	if value == "" {
+		return "", errkind.New(errkind.Invalid, "the file that %s_FILE names is empty", name)
+	}
+	return value, nil
 }
 
 // timeSources are the clocks of the off-site services in which vaults lie: of

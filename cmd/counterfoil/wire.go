@@ -159,7 +159,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	actor := gate.LocalOwner()
 	log.copies = in.custody.LogCopies
 	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
-	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, HostNow: time.Now,
+	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, LockBase: trusted.LockBase, Latched: func() error { _, err := trusted.MayDelete(false); return err }, HostNow: time.Now,
 		Publish: log.publish, Host: host, Version: programVersion()})
 	in.look = func(ctx context.Context) error { return watchClock(ctx, trusted, log) }
 	if err := in.look(ctx); err != nil {

@@ -33,6 +33,9 @@ const (
 	PointUndelete Action = "point/undelete"
 	// PointExpire disposes of points whose time has passed.
 	PointExpire Action = "point/expire"
+	// PointFreeze stops the expiry of a source's points, PointUnfreeze lets it go on.
+	PointFreeze   Action = "point/freeze"
+	PointUnfreeze Action = "point/unfreeze"
 	// DisposalSign signs that points kept by class, close or event may go.
 	DisposalSign Action = "disposal/sign"
 	// VaultLock makes a vault immutable for ever, VaultCallBack undoes the request
@@ -52,7 +55,7 @@ func Actions() []Action {
 	return []Action{
 		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, PolicyCreate, BackupRun,
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
-		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, DisposalSign,
+		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, PointFreeze, PointUnfreeze, DisposalSign,
 		VaultLock, VaultCallBack, VaultProve, CanaryRun, ClockAttest,
 	}
 }

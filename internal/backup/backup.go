@@ -49,6 +49,8 @@ type Request struct {
 	Trial bool
 	// Lock is the mode in which objects are locked.
 	Lock blob.Mode
+	// LockBase dates locks; nil is the receipt time.
+	LockBase func() time.Time
 	// Receipt reads the trusted clock.
 	Receipt func() time.Time
 	// HostNow reads the clock of the source's host, by which its files are dated.

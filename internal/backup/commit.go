@@ -22,7 +22,11 @@ func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Tim
 		Trigger: r.Trigger, Complete: complete, Entries: a.entries, Bytes: a.bytes, History: r.History, Classes: found, Events: r.Events, Holds: r.Holds, Bounds: r.Bounds,
 	}
 	assigned := retention.Assign(in)
-	lock := retention.LockFor(received, received, assigned.RetainUntil, r.Bounds.Max)
+	base := received
+	if r.LockBase != nil {
+		base = r.LockBase()
+	}
+	lock := retention.LockFor(base, received, assigned.RetainUntil, r.Bounds.Max)
 	stats := a.session.Stats()
 	draft := vault.Draft{
 		Source: r.Source.ID, Root: a.rootDigest, Started: vault.StampOf(started), Received: vault.StampOf(received),

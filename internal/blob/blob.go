@@ -7,7 +7,7 @@
 //
 // What must always be true: when Put returns nil the object is durable and
 // whole; a lock is in force no later than its object can be seen; no method
-// shortens a lock; deleting and locking need a grant of the gate.
+// shortens a lock; deleting, locking and holding need a grant of the gate.
 //
 // The package knows nothing of packs, points or keys, of what is inside an
 // object, or of why a lock has its date: that is left to vault and lifecycle.

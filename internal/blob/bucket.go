@@ -20,7 +20,7 @@ func DeleteActions() []access.Action {
 
 // LockActions lists the actions whose grant allows a lock to be raised.
 func LockActions() []access.Action {
-	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete", "vault/lock", "vault/recover", "canary/run"}
+	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete", "vault/lock", "vault/recover", "canary/run", "hold/place"}
 }
 
 // Bucket is one store. Its methods check names and locks before the driver
@@ -117,10 +117,16 @@ func (b *Bucket) ReadAll(ctx context.Context, name string, limit int64) ([]byte,
 }
 
 // readWhole reads an object of a known size in one call, so that it is of one
-// version. Another size means that it was replaced meanwhile.
+// version.
 func (b *Bucket) readWhole(ctx context.Context, name string, size int64) ([]byte, error) {
+	return whole(size, func(p []byte) (int, error) { return b.driver.ReadAt(ctx, name, p, 0) })
+}
+
+// whole reads size bytes by one call of read. Another size means that the object
+// was replaced meanwhile.
+func whole(size int64, read func(p []byte) (int, error)) ([]byte, error) {
 	buf := make([]byte, size+1)
-	n, err := b.driver.ReadAt(ctx, name, buf, 0)
+	n, err := read(buf)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

@@ -236,6 +236,8 @@ func TestNames_AreCheckedBeforeTheDriver(t *testing.T) {
 			putErr, allErr, atErr, statErr,
 			f.Delete(t.Context(), grant("object/delete"), name),
 			f.SetLock(t.Context(), grant("lock/raise"), name, lock),
+			f.SetLegalHold(t.Context(), grant(access.HoldPlace), name, true),
+			f.ReadVersions(t.Context(), name, 1, nil),
 		} {
 			wantKind(t, name, err, errkind.Invalid)
 		}

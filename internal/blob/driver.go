@@ -65,6 +65,9 @@ type Caps struct {
 	Assurance int
 	// Versions tells whether overwritten and deleted objects keep versions.
 	Versions bool
+	// Holds tells whether the store has legal holds; the driver is then a
+	// [LegalHolder].
+	Holds bool
 	// Faults names files of the driver's own, beside the objects, that were
 	// found wrong when the store was opened. No object depends on them.
 	Faults []string
@@ -84,6 +87,37 @@ type Attempt struct {
 // its lock.
 type Prober interface {
 	Provoke(ctx context.Context, name string) ([]Attempt, error)
+}
+
+// LegalHolder is a driver whose store has legal holds. A hold forbids deleting
+// and replacing an object, beside any lock and without a date, until it is taken
+// away. Setting what is set already succeeds; on return it is durable. Kinds:
+// NotFound, NotAllowed, Unsupported, Unavailable.
+type LegalHolder interface {
+	SetLegalHold(ctx context.Context, name string, on bool) error
+	LegalHold(ctx context.Context, name string) (bool, error)
+}
+
+// Version is one state that a name has had in a store that keeps versions,
+// whoever has put it there.
+type Version struct {
+	ID string
+	// Marker tells that this version only hides the name.
+	Marker   bool
+	Size     int64
+	Modified time.Time
+	// Current tells that this version is the object.
+	Current bool
+}
+
+// Versioned is a driver that can tell what else the store has under a name.
+type Versioned interface {
+	// ListVersions gives all versions of name, newest first. Kinds: NotFound for a
+	// name without any, Unavailable. None is current where only markers are there or
+	// the driver cannot tell.
+	ListVersions(ctx context.Context, name string) ([]Version, error)
+	// ReadVersionAt is ReadAt for one version, by its ID.
+	ReadVersionAt(ctx context.Context, name, version string, p []byte, off int64) (int, error)
 }
 
 // Driver is the small contract every store implements; [Bucket] adds the

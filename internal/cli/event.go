@@ -18,7 +18,7 @@ func newEventRecord(s *session) *cobra.Command {
 		long: "Enters an event, such as audit_concluded, in a vault's register. The periods of\n" +
 			"record classes that wait for it begin to run from its day, for the points that\n" +
 			"the flags choose. Nothing gets shorter by it than a date it has already.",
-		example: "counterfoil event record books audit_concluded --on 5d --evidence D4 --from 1y",
+		example: "counterfoil event record books audit_concluded --on 5d --evidence D4 --to 5d",
 	}, func(ctx context.Context, args []string) error {
 		in.Name = args[1]
 		at, err := s.moment("--on", on)

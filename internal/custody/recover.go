@@ -153,6 +153,7 @@ func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, u
 		return out, err
 	}
 	state := readRecords(records)
+	state.canaryFailed = CanaryFailed(records)
 	out.Missing = append(out.Missing, state.unread...)
 	if err := c.indexVault(ctx, g, v, url, state, &out); err != nil {
 		return out, err
@@ -188,6 +189,8 @@ type recorded struct {
 	policies []vault.PolicyRecord
 	facts    []retention.Fact
 	unread   []string
+	// canaryFailed says that the last canary found the store's locks not kept.
+	canaryFailed bool
 }
 
 func readRecords(records []vault.Record) recorded {
@@ -226,6 +229,8 @@ func readRecords(records []vault.Record) recorded {
 			case vault.FactCondemned, vault.FactReleased, vault.FactCollected, vault.FactPlacement, vault.FactRemoved,
 				vault.FactBatch, vault.FactCertificate, vault.FactProof, vault.FactCanary: // the vault and lifecycle read these themselves
 			default:
+				// What is not understood keeps every point.
+				out.facts = append(out.facts, retention.Fact{Kind: retention.FactKind(f.Kind), At: r.At.Time()})
 				err = errkind.New(errkind.NewerFormat, "of a kind %q that this version does not know", f.Kind)
 			}
 			if err != nil {
@@ -249,6 +254,9 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	}
 	if out.Vault, err = vaultRow(v, n, ""); err != nil {
 		return err
+	}
+	if state.canaryFailed {
+		out.Vault.AssuranceLevel = 0
 	}
 	if err := c.cfg.Catalog.ReplaceVault(ctx, g, out.Vault); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
@@ -30,6 +31,41 @@ func OwnTerm(bounds retention.Bounds, now time.Time) retention.Lock {
 	return retention.LockFor(now, now, retention.Until{OpenEnded: true, Step: step}, bounds.Max)
 }
 
+// Settings gives a vault's settings as last recorded in it; false where there
+// are none.
+func Settings(records []vault.Record) (vault.SettingsRecord, bool) {
+	s := readRecords(records).vault
+	if s == nil {
+		return vault.SettingsRecord{}, false
+	}
+	return *s, true
+}
+
+// Agree refuses a catalog that says of a vault what the vault itself does not:
+// what may be deleted follows from it.
+func Agree(row catalog.Vault, records []vault.Record) error {
+	s, ok := Settings(records)
+	if !ok || kindOf(s.State) == row.Kind && s.Minimum == row.MinRetention && s.Maximum == row.MaxRetention {
+		return nil
+	}
+	return errkind.New(errkind.Damaged, "the catalog has vault %q as %s with retention from %s to %s, and its own records say %s, from %s to %s: 'vault recover %s' brings the catalog back",
+		row.Name, row.Kind, row.MinRetention, row.MaxRetention, s.State, s.Minimum, s.Maximum, row.URL)
+}
+
+// Stricter gives the row with what the vault's own records say, where that
+// locks more.
+func Stricter(row catalog.Vault, records []vault.Record) catalog.Vault {
+	s, ok := Settings(records)
+	if !ok {
+		return row
+	}
+	if row.Kind == catalog.VaultTrial || kindOf(s.State) == catalog.VaultLocked {
+		row.Kind = kindOf(s.State)
+	}
+	row.MinRetention, row.MaxRetention = s.Minimum, s.Maximum
+	return row
+}
+
 // Settle brings the catalog's row of a vault in line with settings that were
 // recorded in the vault.
 func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault, s vault.SettingsRecord) error {
@@ -38,7 +74,11 @@ func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault,
 	if err != nil {
 		return err
 	}
-	row.AssuranceLevel = assurance(row.Kind, v.Bucket().Caps())
+	// A locked vault reaches the level of its store once every lock is converted.
+	row.AssuranceLevel = min(assurance(row.Kind, v.Bucket().Caps()), 1)
+	if records, err := v.Records(ctx); err != nil || CanaryFailed(records) {
+		row.AssuranceLevel = 0
+	}
 	if err := c.cfg.Catalog.UpdateVault(ctx, g, row); err != nil {
 		return err
 	}
@@ -52,6 +92,35 @@ func kindOf(state string) catalog.VaultKind {
 		return catalog.VaultUnlocked
 	}
 	return catalog.VaultKind(state)
+}
+
+// ReachLevel counts a vault at the level that its store gives, unless its last
+// canary failed.
+func (c *Custody) ReachLevel(ctx context.Context, g access.Grant, id string, records []vault.Record) error {
+	row, v, err := c.Vault(ctx, id)
+	if err != nil {
+		return err
+	}
+	row.AssuranceLevel = assurance(row.Kind, v.Bucket().Caps())
+	if CanaryFailed(records) {
+		row.AssuranceLevel = 0
+	}
+	return c.cfg.Catalog.UpdateVault(ctx, g, row)
+}
+
+// CanaryFailed reports whether the last canary of a vault found that its store
+// does not keep what it promises.
+func CanaryFailed(records []vault.Record) bool {
+	failed := false
+	for _, r := range records {
+		for _, f := range r.Facts {
+			var c vault.CanaryRecord
+			if f.Kind == vault.FactCanary && f.Decode(&c) == nil && c.Verdict != "inconclusive" {
+				failed = c.Verdict == "fail"
+			}
+		}
+	}
+	return failed
 }
 
 // DropLevel takes a vault down to L0: its store did not keep what it promised.

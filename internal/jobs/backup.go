@@ -146,6 +146,9 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err != nil && !errkind.Is(err, errkind.Damaged) {
 		return backup.Request{}, err // damaged ones are told by verification and must not stop a backup
 	}
+	if err := custody.Agree(row, records); err != nil {
+		return backup.Request{}, err
+	}
 	facts := custody.PointRecords(records)
 	history, err := custody.History(past, facts)
 	if err != nil {
@@ -168,7 +171,11 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if trigger == "" {
 		trigger = retention.OnDemand
 	}
-	return backup.Request{Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Events: custody.Events(facts), Holds: custody.Holds(facts), Known: known, KnownDigest: digest, Trigger: trigger,
+	var base func() time.Time
+	if r.cfg.LockBase != nil {
+		base = func() time.Time { return r.cfg.LockBase(bounds.Max) }
+	}
+	return backup.Request{LockBase: base, Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Events: custody.Events(facts), Holds: custody.Holds(facts), Known: known, KnownDigest: digest, Trigger: trigger,
 		Trial: row.Kind == catalog.VaultTrial, Lock: custody.LockMode(row, v.Bucket().Caps()), Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
 		Host: r.cfg.Host, Rehash: b.Rehash, Cut: vault.Cut(b.Block), Progress: b.Progress}, nil
 }

@@ -39,6 +39,11 @@ func (r *Runner) PlanGC(ctx context.Context, name string) (Collected, error) {
 
 // ApplyGC does what the plan with that digest says.
 func (r *Runner) ApplyGC(ctx context.Context, g access.Grant, name string, digest vault.Digest) (Collected, error) {
+	if r.cfg.Latched != nil {
+		if err := r.cfg.Latched(); err != nil {
+			return Collected{}, err
+		}
+	}
 	row, v, err := r.cfg.Custody.Vault(ctx, name)
 	if err != nil {
 		return Collected{}, err

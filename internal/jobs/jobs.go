@@ -20,6 +20,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/durable"
@@ -36,6 +37,10 @@ type Config struct {
 	// Receipt reads the trusted clock, Keep raises its floor to a time used.
 	Receipt func() time.Time
 	Keep    func(ctx context.Context, t time.Time) error
+	// LockBase dates locks in a vault with a maximum; nil is the receipt time.
+	LockBase func(maximum calendar.Period) time.Time
+	// Latched says why nothing may be deleted, nil while something may.
+	Latched func() error
 	// HostNow reads this host's own clock.
 	HostNow func() time.Time
 	// Publish brings a vault's copy of the audit log up to date.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,9 @@ func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode v
 			return "", err
 		}
 		if !out.OK() {
+			if err := r.failedLevel(ctx, g, row, v, out.VerifyReport); err != nil {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("that points are not whole could not be recorded: %v", err))
+			}
 			return catalog.ResultIncomplete, nil
 		}
 		if err := r.verifiedLevel(ctx, g, row, mode, out.Seen); err != nil {
@@ -129,6 +133,43 @@ func (r *Runner) verifiedLevel(ctx context.Context, g access.Grant, row catalog.
 		return err != nil || !ok || hex.EncodeToString(digest[:]) != p.ManifestSHA256
 	})
 	return r.raiseLevel(ctx, g, v, points, retention.VerifiedLevel, "full verification of the vault")
+}
+
+// failedLevel records which points have lost files, so that they stand in for
+// no whole one.
+func (r *Runner) failedLevel(ctx context.Context, g access.Grant, row catalog.Vault, v *vault.Vault, report *vault.VerifyReport) error {
+	if err := v.CheckOwner(ctx); err != nil {
+		return nil //nolint:nilerr // what another server owns is only read
+	}
+	lost := map[string]bool{}
+	for _, p := range report.Problems {
+		if p.FileCount == 0 || p.Spared != "" {
+			continue
+		}
+		for _, id := range p.Points {
+			lost[id.String()] = true
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(lost))
+	now := r.cfg.Receipt()
+	fact, err := vault.NewFact(vault.FactPoint, retention.Fact{Kind: retention.LevelChanged, At: now, By: g.Subject(), Why: "verification found files lost", Level: retention.VerifiedLevel, Failed: true,
+		Selector: retention.Selector{Points: ids}})
+	if err != nil {
+		return err
+	}
+	if _, err := v.RecordFacts(ctx, g, fact); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := r.cfg.Catalog.SetPointLevel(ctx, g, strings.ToUpper(id), catalog.LevelStored, now)
+		if err != nil && !errkind.Is(err, errkind.NotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // verifyLog checks the vault's copy of the audit log against the key kept in

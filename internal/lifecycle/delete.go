@@ -40,6 +40,9 @@ func (l *Lifecycle) DeletePoint(ctx context.Context, g access.Grant, ref, why st
 		return Deletion{}, err
 	}
 	days := w.row.SoftDeleteDays
+	if days <= 0 {
+		days = softDeleteDays
+	}
 	soft := retention.SoftDelete{At: now, By: g.Subject(), PurgeAfter: now.AddDate(0, 0, days)}
 	fact := retention.Fact{Kind: retention.SoftDeleted, At: now, By: g.Subject(), Why: why, Soft: &soft, Selector: only(p)}
 	if _, err := l.record(ctx, g, w, fact); err != nil {
@@ -48,9 +51,15 @@ func (l *Lifecycle) DeletePoint(ctx context.Context, g access.Grant, ref, why st
 	return Deletion{Point: p.row.ID, Source: p.name, Vault: w.row.Name, PurgeAfter: soft.PurgeAfter}, nil
 }
 
+// softDeleteDays is how long a deletion can be undone where the vault does not
+// say, as a trial.
+const softDeleteDays = 14
+
 // mayDelete says why a point may not be deleted, even softly.
 func (w *view) mayDelete(p standing, state retention.PointState, now time.Time) error {
 	switch {
+	case state.Disposed:
+		return errkind.New(errkind.NotFound, "point %s was disposed of", p.row.ID)
 	case state.SoftDeleted != nil:
 		return errkind.New(errkind.Exists, "point %s is deleted already, recoverable until %s", p.row.ID, state.SoftDeleted.PurgeAfter.Format(time.RFC3339))
 	case len(state.Holds) > 0:
@@ -69,6 +78,9 @@ func (l *Lifecycle) UndeletePoint(ctx context.Context, g access.Grant, ref strin
 	w, p, err := l.find(ctx, ref)
 	if err != nil {
 		return Deletion{}, err
+	}
+	if p.state.Disposed {
+		return Deletion{}, errkind.New(errkind.NotFound, "point %s was disposed of", p.row.ID)
 	}
 	if p.state.SoftDeleted == nil {
 		return Deletion{}, errkind.New(errkind.Invalid, "point %s is not deleted", p.row.ID)

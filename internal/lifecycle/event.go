@@ -73,6 +73,8 @@ func checkEvent(e retention.Event, now time.Time) error {
 		return errkind.New(errkind.Invalid, "event %q would have happened on %s, which is yet to come: record it once it has", e.Name, e.At.Format("2006-01-02"))
 	case e.Evidence == "":
 		return errkind.New(errkind.Invalid, "event %q needs its evidence: a document, ticket or minute by which it can be shown", e.Name)
+	case !e.Covers.IsZero() && len(e.Covers.Points) == 0 && e.Covers.To.IsZero():
+		return errkind.New(errkind.Invalid, "event %q would count for every point to come: say until when points were received that it concerns (--to), or name them", e.Name)
 	case e.Covers.IsZero():
 		return errkind.New(errkind.Invalid, "event %q says of no point that it concerns it: give sources, classes, points or a period of receipt", e.Name)
 	}

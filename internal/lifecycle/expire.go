@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -65,6 +67,9 @@ func (l *Lifecycle) PlanExpiry(ctx context.Context, name string) (*Expiry, error
 }
 
 func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
+	if err := w.checkRecords(ctx); err != nil {
+		return nil, err
+	}
 	e := &Expiry{Vault: w.row.Name, Kept: map[retention.Ground]int{}, Record: uint64(len(w.records))}
 	proven, err := l.cfg.Clock.MayDelete(w.immutable())
 	if errkind.Is(err, errkind.Refused) || errkind.Is(err, errkind.NotAllowed) {
@@ -96,8 +101,7 @@ func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, i
 	if d.Verdict != retention.Expire {
 		switch ground := d.Findings[0].Ground; {
 		case ground == retention.GroundDisposed && len(d.Findings) == 1: // a hold placed since keeps it
-			c.Resumed = true
-			e.Expire = append(e.Expire, c)
+			return l.resume(ctx, w, e, c)
 		case ground == retention.GroundAwaitingDisposal:
 			e.Waiting = append(e.Waiting, c)
 		default:
@@ -106,6 +110,9 @@ func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, i
 		return nil
 	}
 	m, state, err := w.fromStorage(ctx, p)
+	if errkind.Is(err, errkind.NotFound) {
+		return errkind.New(errkind.Busy, "point %s is not in the vault any more: plan again, or let 'vault verify' say what is missing", p.row.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,10 +136,77 @@ func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, i
 	return nil
 }
 
-// isLast reports whether no later point of the source is in the store.
+// resume takes up a disposal that was recorded and not finished: only with its
+// certificate, and only of the point that this names.
+func (l *Lifecycle) resume(ctx context.Context, w *view, e *Expiry, c Candidate) error {
+	m, state, err := w.fromStorage(ctx, c.standing)
+	gone := errkind.Is(err, errkind.NotFound)
+	if err != nil && !gone {
+		return err
+	}
+	certificates, err := w.certificates()
+	if err != nil {
+		return err
+	}
+	certified := slices.ContainsFunc(certificates, func(x vault.CertificateRecord) bool {
+		return strings.EqualFold(x.Point.String(), c.Point) && (gone || x.Point == m.Envelope.ID && x.Manifest == m.Digest)
+	})
+	if !certified || !gone && (!state.Disposed || len(state.Holds) > 0) {
+		return errkind.New(errkind.Damaged, "the catalog says that point %s was disposed of and the vault does not: nothing is planned; 'vault recover' brings the catalog back", c.Point)
+	}
+	c.Resumed = true
+	e.Expire = append(e.Expire, c)
+	return nil
+}
+
+// checkRecords refuses to plan by records of which the last were cut off:
+// every point names those that were there when it was made.
+func (w *view) checkRecords(ctx context.Context) error {
+	refs, err := w.vault.ListPoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		p, err := w.vault.ReadPoint(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			continue // what cannot be read is not decided about
+		}
+		if err != nil {
+			return err
+		}
+		n := p.Envelope.Records
+		if n == 0 {
+			continue
+		}
+		if n > uint64(len(w.records)) || !bytes.Equal(w.records[n-1].Digest[:], p.Envelope.RecordsHead) {
+			return errkind.New(errkind.Damaged, "nothing is planned: point %q was made when governance record %d was there, and it is missing or was replaced", ref.Object, n)
+		}
+	}
+	return nil
+}
+
+// isLast reports whether no later whole point of the source is in the store.
 func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
-	last, err := w.vault.LastPoint(ctx, m.Envelope.Source)
-	return err == nil && last.Envelope.Number <= m.Envelope.Number, err
+	refs, err := w.vault.ListPoints(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, ref := range refs {
+		if ref.Source != m.Envelope.Source || ref.Number <= m.Envelope.Number {
+			continue
+		}
+		p, err := w.vault.ReadPoint(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if p.Envelope.Complete && counts(retention.Fold(custody.Facts(p), w.facts)) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // lockEnd gives when the last lock on a point's own objects ends, zero if none
@@ -224,7 +298,7 @@ func (l *Lifecycle) dispose(ctx context.Context, g access.Grant, w *view, plan *
 		if err != nil {
 			return err
 		}
-		if _, err := w.vault.RecordFacts(ctx, g, facts...); err != nil {
+		if _, err := w.state(ctx, g, facts...); err != nil {
 			return err
 		}
 		out.Certificates = append(out.Certificates, certificates...)
@@ -385,7 +459,7 @@ func (w *view) batches() []vault.BatchRecord {
 }
 
 // SignBatch signs that points which wait for it may be disposed of: all that
-// the plan with that digest shows as waiting for a signature.
+// wait for a signature now.
 func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, why string) (vault.BatchRecord, error) {
 	if err := g.Require(access.DisposalSign); err != nil {
 		return vault.BatchRecord{}, err
@@ -413,7 +487,7 @@ func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, why str
 	if err != nil {
 		return b, err
 	}
-	_, err = w.vault.RecordFacts(ctx, g, f)
+	_, err = w.state(ctx, g, f)
 	return b, err
 }
 

@@ -21,10 +21,14 @@ func (l *Lifecycle) handOver(ctx context.Context, w *view, now time.Time) error 
 		bySource[p.row.SourceID] = append(bySource[p.row.SourceID], p)
 	}
 	for _, id := range sortedKeys(bySource) {
-		in, err := l.handoverInput(ctx, id, bySource[id], now)
+		_, err := l.cfg.Catalog.Source(ctx, id)
 		if errkind.Is(err, errkind.NotFound) {
 			continue // the source is gone; its points keep what they have
 		}
+		if err != nil {
+			return err
+		}
+		in, err := l.handoverInput(ctx, id, bySource[id], now)
 		if err != nil {
 			return err
 		}

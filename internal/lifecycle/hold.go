@@ -40,8 +40,16 @@ func (l *Lifecycle) PlaceHold(ctx context.Context, g access.Grant, name string, 
 	if err := h.Validate(); err != nil {
 		return Hold{}, err
 	}
-	if _, err := l.record(ctx, g, w, retention.Fact{Kind: retention.HoldPlaced, At: at, By: g.Subject(), Why: h.Reason, Hold: &h}); err != nil {
+	fact := retention.Fact{Kind: retention.HoldPlaced, At: at, By: g.Subject(), Why: h.Reason, Hold: &h}
+	if _, err := l.record(ctx, g, w, fact); err != nil {
 		return Hold{}, err
+	}
+	w.facts = append(w.facts, fact)
+	if err := w.flag(ctx, g, h); err != nil {
+		return Hold{}, errkind.Wrap(errkind.Of(err), err, "hold %s is placed and in force, but the store does not have it on all that it covers yet: place it again or raise the locks", h.ID)
+	}
+	if _, _, err := l.raise(ctx, g, w); err != nil {
+		return Hold{}, errkind.Wrap(errkind.Of(err), err, "hold %s is placed and in force, but storage does not lock all that it covers yet: run 'vault locks %s --apply'", h.ID, name)
 	}
 	return w.held(h, l.cfg.Clock), nil
 }
@@ -58,6 +66,9 @@ func (l *Lifecycle) ReleaseHold(ctx context.Context, g access.Grant, name, id, w
 	if err != nil {
 		return Hold{}, err
 	}
+	if _, err := l.cfg.Clock.MayDelete(w.immutable()); err != nil {
+		return Hold{}, err // what lets go needs proof of the time
+	}
 	holds := custody.Holds(w.facts)
 	at := slices.IndexFunc(holds, func(h hold.Hold) bool { return h.ID == id })
 	if at < 0 {
@@ -71,6 +82,9 @@ func (l *Lifecycle) ReleaseHold(ctx context.Context, g access.Grant, name, id, w
 	out := w.held(h, l.cfg.Clock)
 	if _, err := l.record(ctx, g, w, retention.Fact{Kind: retention.HoldReleased, At: now, By: g.Subject(), Why: why, HoldID: id}); err != nil {
 		return Hold{}, err
+	}
+	if err := w.unflag(ctx, g, h); err != nil {
+		return Hold{}, errkind.Wrap(errkind.Of(err), err, "hold %s is released, but the store still has it on some objects", id)
 	}
 	out.ReleasedBy, out.ReleasedAt = g.Subject(), now
 	return out, nil

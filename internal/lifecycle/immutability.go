@@ -7,6 +7,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
@@ -87,6 +88,9 @@ func (l *Lifecycle) Lock(ctx context.Context, g access.Grant, name string) (Lock
 	if err != nil {
 		return Locking{}, err
 	}
+	if w.row.Kind == catalog.VaultLocked {
+		return l.finishConverting(ctx, g, w)
+	}
 	if err := w.mayLock(); err != nil {
 		return Locking{}, err
 	}
@@ -102,9 +106,11 @@ func (l *Lifecycle) Lock(ctx context.Context, g access.Grant, name string) (Lock
 func (w *view) mayLock() error {
 	switch w.row.Kind {
 	case catalog.VaultTrial:
-		return errkind.New(errkind.Refused, "vault %q is a trial, of which nothing is locked: `counterfoil vault protect` makes a real one of it", w.row.Name)
-	case catalog.VaultLocked:
-		return errkind.New(errkind.Exists, "vault %q is locked already", w.row.Name)
+		return errkind.New(errkind.Refused, "vault %q is a trial, of which nothing is locked: `counterfoil vault create` makes a real one", w.row.Name)
+	case catalog.VaultUnlocked, catalog.VaultLocked:
+	}
+	if custody.CanaryFailed(w.records) {
+		return errkind.New(errkind.Refused, "the last canary of vault %q failed: its store does not keep locks, so nothing would be locked; `counterfoil vault canary` tries again", w.row.Name)
 	}
 	for _, mode := range w.vault.Bucket().Caps().Modes {
 		if mode == blob.Compliance {
@@ -114,8 +120,7 @@ func (w *view) mayLock() error {
 	return errkind.New(errkind.Unsupported, "the store of vault %q has no compliance locks, so it cannot be locked", w.row.Name)
 }
 
-// finishLock converts every lock, which may be repeated after a crash, and then
-// says that the vault is locked.
+// finishLock says that the vault is locked, and then converts every lock.
 func (l *Lifecycle) finishLock(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
 	proven, err := l.cfg.Clock.MayDelete(true)
 	if err != nil {
@@ -124,18 +129,37 @@ func (l *Lifecycle) finishLock(ctx context.Context, g access.Grant, w *view, s v
 	if s.LockAt == nil || proven.Before(s.LockAt.Time()) {
 		return Locking{}, errkind.New(errkind.Refused, "the cooling-off of vault %q ends %s: until then its locking can be called back, not finished", w.row.Name, s.LockAt.Time().Format(time.RFC3339))
 	}
-	if err := convert(ctx, g, w.vault.Bucket(), proven); err != nil {
-		return Locking{}, err
-	}
+	// The record comes first: a call-back at the same time wins or comes too late,
+	// and nothing is irrevocable before that is known.
 	s.State, s.LockAt = vault.StateLocked, nil
 	if _, err := l.settle(ctx, g, w, s); err != nil {
 		return Locking{}, err
 	}
-	// The record that says so was written under the lock of before.
-	if err := convert(ctx, g, w.vault.Bucket(), proven); err != nil {
+	w.row.Kind = catalog.VaultLocked
+	return l.finishConverting(ctx, g, w)
+}
+
+// finishConverting converts what is locked by governance still, and counts the
+// vault at the level of its store only when nothing is. It may be repeated.
+func (l *Lifecycle) finishConverting(ctx context.Context, g access.Grant, w *view) (Locking, error) {
+	before, err := w.preview(ctx, l.cfg.Clock.Receipt())
+	if err != nil {
 		return Locking{}, err
 	}
-	return w.preview(ctx, l.cfg.Clock.Receipt())
+	if before.Converted == before.Objects && w.row.AssuranceLevel == w.vault.Bucket().Caps().Assurance {
+		return Locking{}, errkind.New(errkind.Exists, "vault %q is locked already", w.row.Name)
+	}
+	if err := convert(ctx, g, w.vault.Bucket(), l.cfg.Clock.Receipt()); err != nil {
+		return Locking{}, err
+	}
+	after, err := w.preview(ctx, l.cfg.Clock.Receipt())
+	if err != nil {
+		return Locking{}, err
+	}
+	if after.Converted < after.Objects {
+		return after, errkind.New(errkind.Incomplete, "%d of %d locks of vault %q could not be made compliance locks: run this again", after.Objects-after.Converted, after.Objects, w.row.Name)
+	}
+	return after, l.cfg.Custody.ReachLevel(ctx, g, w.row.ID, w.records)
 }
 
 // convert makes compliance locks of all governance locks that hold.
@@ -182,11 +206,9 @@ func (l *Lifecycle) settle(ctx context.Context, g access.Grant, w *view, s vault
 	if err != nil {
 		return Locking{}, err
 	}
-	r, err := w.vault.RecordFacts(ctx, g, f)
-	if err != nil {
+	if _, err := w.state(ctx, g, f); err != nil {
 		return Locking{}, err
 	}
-	w.records = append(w.records, r)
 	if err := l.cfg.Custody.Settle(ctx, g, w.row, s); err != nil {
 		return Locking{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -27,6 +28,9 @@ import (
 type Clock interface {
 	// Receipt dates records.
 	Receipt() time.Time
+	// LockBase dates locks: the greatest time that anything says, within what the
+	// vault's maximum allows.
+	LockBase(maximum calendar.Period) time.Time
 	// MayDelete gives the time that is proven to have passed, or says why nothing
 	// may be deleted.
 	MayDelete(immutable bool) (time.Time, error)
@@ -58,6 +62,8 @@ type view struct {
 	facts, moved []retention.Fact
 	// points are those of the catalog that are not purged, oldest first.
 	points []standing
+	// broken says that records are missing or damaged from some number on.
+	broken bool
 	// users counts the points that need each pack, once somebody asked.
 	users map[string]int
 }
@@ -78,10 +84,13 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 	if w.row, w.vault, err = l.cfg.Custody.Vault(ctx, name); err != nil {
 		return nil, err
 	}
-	if w.bounds, err = custody.Bounds(w.row); err != nil {
+	if w.records, err = w.vault.Records(ctx); err != nil {
 		return nil, err
 	}
-	if w.records, err = w.vault.Records(ctx); err != nil {
+	if err := custody.Agree(w.row, w.records); err != nil {
+		return nil, err
+	}
+	if w.bounds, err = custody.Bounds(w.row); err != nil {
 		return nil, err
 	}
 	w.facts = custody.PointRecords(w.records)
@@ -110,6 +119,40 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 	return w, nil
 }
 
+// readable is a view for what only ever locks: of broken records those before
+// the break, with every point kept without end, and of a catalog that differs from
+// the vault what the vault says.
+func (l *Lifecycle) readable(ctx context.Context, name string) (*view, error) {
+	w := &view{}
+	var err error
+	if w.row, w.vault, err = l.cfg.Custody.Vault(ctx, name); err != nil {
+		return nil, err
+	}
+	w.records, err = w.vault.Records(ctx)
+	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+		w.broken = true
+	} else if err != nil {
+		return nil, err
+	}
+	w.row = custody.Stricter(w.row, w.records)
+	w.facts = custody.PointRecords(w.records)
+	w.bounds, err = custody.Bounds(w.row)
+	return w, err
+}
+
+// state appends a record, decided by those of the view, and takes it into it.
+func (w *view) state(ctx context.Context, g access.Grant, facts ...vault.Fact) (vault.Record, error) {
+	var last vault.Record
+	if n := len(w.records); n > 0 {
+		last = w.records[n-1]
+	}
+	r, err := w.vault.RecordFactsAfter(ctx, g, last, facts...)
+	if err == nil {
+		w.records = append(w.records, r)
+	}
+	return r, err
+}
+
 // immutable reports whether the vault forbids deletion before time.
 func (w *view) immutable() bool { return w.row.Kind != catalog.VaultTrial }
 
@@ -117,11 +160,17 @@ func (w *view) immutable() bool { return w.row.Kind != catalog.VaultTrial }
 func (w *view) newest() map[string]standing {
 	out := map[string]standing{}
 	for _, p := range w.points {
-		if best, ok := out[p.row.SourceID]; p.row.Complete && p.state.Verified != retention.Failed && (!ok || p.row.Number > best.row.Number) {
+		if best, ok := out[p.row.SourceID]; p.row.Complete && counts(p.state) && (!ok || p.row.Number > best.row.Number) {
 			out[p.row.SourceID] = p
 		}
 	}
 	return out
+}
+
+// counts reports whether a point may be the one that a source can be restored
+// from.
+func counts(s retention.PointState) bool {
+	return s.Verified != retention.Failed && s.SoftDeleted == nil && !s.Disposed
 }
 
 // point finds a point of the view.
@@ -140,7 +189,8 @@ func (w *view) fromStorage(ctx context.Context, p standing) (vault.Point, retent
 	if err != nil {
 		return m, retention.PointState{}, err
 	}
-	if hex.EncodeToString(m.Digest[:]) != p.row.ManifestSHA256 {
+	same := strings.EqualFold(m.Envelope.ID.String(), p.row.ID) && strings.EqualFold(m.Envelope.Source.String(), p.row.SourceID) && int64(m.Envelope.Number) == p.row.Number
+	if !same || hex.EncodeToString(m.Digest[:]) != p.row.ManifestSHA256 {
 		return m, retention.PointState{}, errkind.New(errkind.Damaged, "point %s in the store is not the one that the catalog knows: nothing is done to it", p.row.ID)
 	}
 	return m, retention.Fold(custody.Facts(m), w.facts), nil
@@ -160,11 +210,14 @@ func (l *Lifecycle) record(ctx context.Context, g access.Grant, w *view, facts .
 		}
 		encoded = append(encoded, x)
 	}
-	r, err := w.vault.RecordFacts(ctx, g, encoded...)
+	r, err := w.state(ctx, g, encoded...)
 	if err != nil {
 		return r, err
 	}
-	return r, l.reindex(ctx, g, w, append(slices.Clone(w.facts), facts...))
+	// The record stands; the catalog is only an index, and comes right with the
+	// next change or a recovery.
+	_ = l.reindex(ctx, g, w, append(slices.Clone(w.facts), facts...))
+	return r, nil
 }
 
 // reindex writes what changed of the points' states to the catalog.
@@ -184,7 +237,8 @@ func (l *Lifecycle) reindex(ctx context.Context, g access.Grant, w *view, facts 
 				return err
 			}
 		}
-		if state := custody.PointState(now); state != p.row.State {
+		// A point counts as purged once it is out of the vault, and not before.
+		if state := custody.PointState(now); state != p.row.State && state != catalog.PointPurged {
 			if err := l.cfg.Catalog.SetPointState(ctx, g, p.row.ID, state, l.cfg.Clock.Receipt()); err != nil {
 				return err
 			}

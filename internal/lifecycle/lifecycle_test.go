@@ -187,11 +187,12 @@ func TestHold_StopsExpiryUntilReleased(t *testing.T) {
 	}
 	_, err = r.life.DeletePoint(t.Context(), grant(access.PointDelete), old.ID, "")
 	wantKind(t, err, errkind.Refused, "Smith v. Acme")
-	if n := r.raise(); n == 0 {
-		t.Error("a hold locks nothing")
-	}
+	r.raise() // the point made since the hold
 	if l := r.locks(); l.Short() || len(l.Raise) != 0 {
 		t.Errorf("%+v", l)
+	}
+	if on, err := r.vault().Bucket().LegalHold(t.Context(), objectOf(t, old)); err != nil || !on {
+		t.Errorf("the store's own hold: %v, %v", on, err)
 	}
 	_, err = r.life.ReleaseHold(t.Context(), grant(access.HoldRelease), "books", h.ID, "")
 	wantKind(t, err, errkind.Invalid, "reason")
@@ -202,6 +203,9 @@ func TestHold_StopsExpiryUntilReleased(t *testing.T) {
 	}
 	_, err = r.life.ReleaseHold(t.Context(), grant(access.HoldRelease), "books", h.ID, "again")
 	wantKind(t, err, errkind.Exists, "released already")
+	if on, err := r.vault().Bucket().LegalHold(t.Context(), objectOf(t, old)); err != nil || on {
+		t.Errorf("the store's own hold after its release: %v, %v", on, err)
+	}
 	// Storage still locks what the hold had locked: it waits, and nothing is forced.
 	if e := r.plan(); len(e.Expire) != 0 || len(e.Waiting) == 0 || e.Waiting[0].LockedUntil.IsZero() {
 		t.Errorf("%+v", e)

@@ -11,6 +11,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
 // Locks compares the locks that a vault's store holds with those that its
@@ -66,7 +67,7 @@ func (n *need) join(l retention.Lock, point string) {
 
 // PlanLocks compares the store's own listing with what points need now.
 func (l *Lifecycle) PlanLocks(ctx context.Context, name string) (*Locks, error) {
-	w, err := l.view(ctx, name)
+	w, err := l.readable(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +79,8 @@ func (l *Lifecycle) locks(ctx context.Context, w *view) (*Locks, error) {
 	if out.Mode == blob.NoLock {
 		return out, nil
 	}
-	now := l.cfg.Clock.Receipt()
-	needs, err := w.needs(ctx, now)
+	now := l.cfg.Clock.LockBase(w.bounds.Max)
+	needs, err := w.needs(ctx, out, now)
 	if err != nil {
 		return nil, err
 	}
@@ -104,36 +105,58 @@ func (l *Lifecycle) locks(ctx context.Context, w *view) (*Locks, error) {
 }
 
 // needs gives what each object must be locked for: the packs, manifests and
-// intents of every point that is kept.
-func (w *view) needs(ctx context.Context, now time.Time) (map[string]*need, error) {
-	out := map[string]*need{}
+// intents of every point in the store that is kept, whatever the catalog has.
+// A point that cannot be read keeps its own objects, and is named.
+func (w *view) needs(ctx context.Context, out *Locks, now time.Time) (map[string]*need, error) {
+	needs := map[string]*need{}
 	add := func(object, point string, lock retention.Lock) {
-		if out[object] == nil {
-			out[object] = &need{}
+		if needs[object] == nil {
+			needs[object] = &need{}
 		}
-		out[object].join(lock, point)
+		needs[object].join(lock, point)
 	}
-	for _, p := range w.points {
-		if p.state.Disposed || !p.state.RetainUntil.After(now) {
+	refs, err := w.vault.ListPoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		m, err := w.vault.ReadPoint(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			out.Missing = append(out.Missing, ref.Object)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		until, id := w.until(m), strings.ToUpper(m.Envelope.ID.String())
+		if !until.After(now) {
 			continue // a lock is not renewed for a point whose time has passed
 		}
-		lock := retention.LockFor(now, p.row.ReceivedAt, p.state.RetainUntil, w.bounds.Max)
-		m, err := w.vault.ReadPoint(ctx, p.object)
-		if err != nil {
-			return nil, errkind.Wrap(errkind.Of(err), err, "what point %s needs cannot be told", p.row.ID)
-		}
+		lock := retention.LockFor(now, m.Envelope.Received.Time(), until, w.bounds.Max)
 		packs, err := w.vault.PackObjects(ctx, m.Envelope)
 		if err != nil {
 			return nil, err
 		}
 		for _, object := range packs {
-			add(object, p.row.ID, lock)
+			add(object, id, lock)
 		}
-		own := lock.Exact(p.state.RetainUntil)
-		add(p.object, p.row.ID, own)
-		add(p.object+".intent", p.row.ID, own)
+		own := lock.Exact(until)
+		add(m.Object, id, own)
+		add(m.Object+".intent", id, own)
 	}
-	return out, nil
+	return needs, nil
+}
+
+// until is how long a point is kept: without end where the records are broken,
+// since a hold may have stood in what is lost.
+func (w *view) until(m vault.Point) retention.Until {
+	state := retention.Fold(custody.Facts(m), w.facts)
+	if state.Disposed && !w.broken {
+		return retention.Until{}
+	}
+	until := state.RetainUntil
+	until.Unlimited = until.Unlimited || w.broken
+	return until
 }
 
 // own reports whether an object is the vault's own: without it no point can be
@@ -190,13 +213,18 @@ func (l *Lifecycle) RaiseLocks(ctx context.Context, g access.Grant, name string)
 	if err := g.Require(access.LockRaise); err != nil {
 		return nil, 0, err
 	}
-	w, err := l.view(ctx, name)
+	w, err := l.readable(ctx, name)
 	if err != nil {
 		return nil, 0, err
 	}
 	if err := w.vault.CheckOwner(ctx); err != nil {
 		return nil, 0, err
 	}
+	return l.raise(ctx, g, w)
+}
+
+// raise raises what falls short in a vault.
+func (l *Lifecycle) raise(ctx context.Context, g access.Grant, w *view) (*Locks, int, error) {
 	plan, err := l.locks(ctx, w)
 	if err != nil {
 		return nil, 0, err

@@ -30,7 +30,10 @@ type rig struct {
 	t       *testing.T
 	now     time.Time
 	latched string
-	driver  *memblob.Driver
+	// meanwhile is called once when the clock is next asked whether anything may be
+	// deleted: after the records were read, and before anything is recorded.
+	meanwhile func()
+	driver    *memblob.Driver
 	// leaky is a store that refuses nothing.
 	leaky   bool
 	catalog *catalog.Catalog
@@ -42,7 +45,13 @@ type rig struct {
 
 func (r *rig) Receipt() time.Time { return r.now }
 
+func (r *rig) LockBase(calendar.Period) time.Time { return r.now }
+
 func (r *rig) MayDelete(bool) (time.Time, error) {
+	if f := r.meanwhile; f != nil {
+		r.meanwhile = nil
+		f()
+	}
 	if r.latched != "" {
 		return time.Time{}, errkind.New(errkind.Refused, "%s", r.latched)
 	}

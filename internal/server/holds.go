@@ -8,6 +8,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/hold"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
@@ -169,6 +170,9 @@ func (s *Server) recordEvent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PathValue("name")
+	if len(in.Covers.Paths) > 0 {
+		return errkind.New(errkind.Invalid, "an event concerns points, not paths: give sources, classes, points or a period of receipt")
+	}
 	scope, err := s.scope(r.Context(), in.Covers)
 	if err != nil {
 		return err

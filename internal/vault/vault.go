@@ -132,6 +132,12 @@ func (v *Vault) RecordFacts(ctx context.Context, g access.Grant, facts ...Fact) 
 	return v.records.Append(ctx, g, facts...)
 }
 
+// RecordFactsAfter is RecordFacts for what was decided by the records up to one:
+// when another was written since, it fails with errkind.Busy and writes nothing.
+func (v *Vault) RecordFactsAfter(ctx context.Context, g access.Grant, last Record, facts ...Fact) (Record, error) {
+	return v.records.AppendAfter(ctx, g, last, facts...)
+}
+
 // Owner reads the epoch of ownership in force.
 func (v *Vault) Owner(ctx context.Context) (Owner, error) { return v.records.Owner(ctx) }
 

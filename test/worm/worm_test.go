@@ -20,6 +20,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/s3blob"
 	"github.com/counterfoil/counterfoil/internal/blob/s3blob/servertest"
+	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -66,6 +67,7 @@ func (x stores) Create(ctx context.Context, u blob.URL) (*blob.Bucket, func() er
 type wall struct{}
 
 func (wall) Receipt() time.Time                   { return time.Now() }
+func (wall) LockBase(calendar.Period) time.Time   { return time.Now() }
 func (wall) MayDelete(bool) (time.Time, error)    { return time.Now(), nil }
 func keep(context.Context, time.Time) error       { return nil }
 func publish(context.Context, *vault.Vault) error { return nil }
@@ -118,6 +120,7 @@ func (s *site) lockedVault(kit, folder string) catalog.Point {
 	s.must(err)
 	s.must(s.convert(v.Bucket()))
 	s.must(s.custody.Settle(ctx, grant(access.VaultLock), row, settings))
+	s.must(s.custody.ReachLevel(ctx, grant(access.VaultLock), row.ID, nil))
 	_, err = s.custody.CreateSource(ctx, grant(access.SourceCreate), custody.NewSource{Name: "ledgers", Vault: "books", Paths: [][]byte{[]byte(folder)}})
 	s.must(err)
 	out, err := s.jobs.Backup(ctx, grant(access.BackupRun), jobs.Backup{Source: "ledgers", Trigger: retention.Scheduled})
@@ -217,7 +220,7 @@ func (s *site) attack(root *minio.Core, o lifecycle.ProofObject) {
 }
 
 // cover puts an attacker's version and then a delete marker on top of every
-// object.
+// object, and beneath points and records a version that claims to be older.
 func (s *site) cover(root *minio.Core) {
 	s.t.Helper()
 	var names []string
@@ -230,10 +233,26 @@ func (s *site) cover(root *minio.Core) {
 	}
 	for _, name := range names {
 		body := []byte("the attacker's " + name)
+		s.backdate(root, name, body)
 		_, err := root.Client.PutObject(s.t.Context(), s.bucket, name, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{})
 		s.must(err)
 		s.must(root.RemoveObject(s.t.Context(), s.bucket, name, minio.RemoveObjectOptions{}))
 	}
+}
+
+// backdate puts a version that MinIO takes for one older than ours, with the
+// same metadata.
+func (s *site) backdate(root *minio.Core, name string, body []byte) {
+	s.t.Helper()
+	info, err := root.StatObject(s.t.Context(), s.bucket, name, minio.StatObjectOptions{})
+	s.must(err)
+	opts := minio.PutObjectOptions{UserMetadata: info.UserMetadata}
+	opts.Internal.SourceMTime = time.Now().AddDate(-10, 0, 0)
+	if !strings.HasPrefix(name, "points/") && !strings.HasPrefix(name, "governance/0") {
+		return // what has no second copy and no hash in its name can be hidden so: docs/threat-model.md
+	}
+	_, err = root.Client.PutObject(s.t.Context(), s.bucket, name, bytes.NewReader(body), int64(len(body)), opts)
+	s.must(err)
 }
 
 // survives recovers the vault with nothing but the kit, and restores the point.
@@ -248,8 +267,12 @@ func (s *site) survives(kit, folder string, p catalog.Point) {
 	_, v, err := other.custody.Vault(ctx, "books")
 	s.must(err)
 	report, err := v.Verify(ctx, vault.Full, nil)
-	if err != nil || !report.OK() {
-		s.t.Fatalf("%v, %+v", err, report)
+	s.must(err)
+	for _, p := range report.Problems {
+		if strings.HasPrefix(p.Object, "points/") && p.Spared != "" {
+			continue // a version that claims to be older is found, told, and read around
+		}
+		s.t.Errorf("%s: %s (%s)", p.Object, p.Reason, p.Spared)
 	}
 	to := filepath.Join(s.t.TempDir(), "out")
 	_, done, err := other.jobs.Restore(ctx, grant(access.RestoreRun), p.ID, restore.Options{To: to}, nil)

@@ -160,6 +160,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"Lock_EndedAndReplaced", lockEndedAndReplaced},
 		{"Lock_Nonsense", lockNonsense},
 		{"Lock_ConcurrentRaisesKeepTheLatest", lockConcurrent},
+		{"Hold_ForbidsDeletionAndReplacement", holdForbids},
+		{"Hold_StandsBesideALock", holdBesideLock},
+		{"Hold_SurvivesReopening", holdSurvives},
+		{"Hold_OfNothing", holdOfNothing},
+		{"Versions_OneIsTheObject", versionsCurrent},
+		{"Versions_OfNothing", versionsOfNothing},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -14,12 +14,14 @@ type Op string
 
 // The operations.
 const (
-	OpPut    Op = "put"
-	OpRead   Op = "read"
-	OpStat   Op = "stat"
-	OpList   Op = "list"
-	OpDelete Op = "delete"
-	OpLock   Op = "lock"
+	OpPut      Op = "put"
+	OpRead     Op = "read"
+	OpStat     Op = "stat"
+	OpList     Op = "list"
+	OpDelete   Op = "delete"
+	OpLock     Op = "lock"
+	OpHold     Op = "hold"
+	OpVersions Op = "versions"
 )
 
 // When says whether a failing operation was applied.
@@ -120,6 +122,21 @@ func (d *Driver) Drop(name string) bool {
 	_, err := d.current(name)
 	delete(d.objects, name)
 	return err == nil
+}
+
+// Forge puts a version on top of the object called name, whatever its lock, as
+// somebody does who writes to the store by its own means.
+func (d *Driver) Forge(name string, data []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.add(name, Version{Info: blob.Info{Size: int64(len(data))}, Data: slices.Clone(data)})
+}
+
+// Hide puts a marker on top of the object called name, whatever its lock.
+func (d *Driver) Hide(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.add(name, Version{Marker: true})
 }
 
 // damage changes a copy of the current bytes of name, which must be at least

@@ -6,7 +6,7 @@
 // deletion leaves; a fault is a failure that a test injects into an operation.
 //
 // What must always be true: every operation is atomic, a fault included; no
-// version under a lock goes but by the test's own damage. The package is not
+// version under a lock or a legal hold goes but by the test's own damage. The package is not
 // linked into any binary.
 package memblob
 
@@ -24,13 +24,19 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
-var _ blob.Driver = (*Driver)(nil)
+var (
+	_ blob.Driver      = (*Driver)(nil)
+	_ blob.LegalHolder = (*Driver)(nil)
+	_ blob.Versioned   = (*Driver)(nil)
+)
 
 // Version is one state that a name has had.
 type Version struct {
 	blob.Info
 	// Marker tells that the name was deleted; such a version has no data.
 	Marker bool
+	// Held tells that the version is under a legal hold.
+	Held bool
 	// Data are the version's bytes; they must not be changed.
 	Data []byte
 }
@@ -64,6 +70,7 @@ func (d *Driver) Caps() blob.Caps {
 		Modes:    []blob.Mode{blob.Governance, blob.Compliance},
 		Enforcer: "this process", Assurance: 1,
 		Versions: true,
+		Holds:    true,
 	}
 }
 
@@ -81,8 +88,8 @@ func (d *Driver) Put(ctx context.Context, name string, data []byte, opts blob.Pu
 			if !opts.Replace {
 				return errkind.New(errkind.Exists, "an object of that name exists")
 			}
-			if old.Lock.Holds(d.now()) {
-				return old.Lock.Refuse()
+			if err := d.kept(old); err != nil {
+				return err
 			}
 		}
 		info = d.add(name, Version{Info: blob.Info{Size: int64(len(data)), Lock: opts.Lock.Normal()}, Data: slices.Clone(data)})
@@ -102,16 +109,21 @@ func (d *Driver) ReadAt(ctx context.Context, name string, p []byte, off int64) (
 		if err != nil {
 			return err
 		}
-		if off < 0 {
-			return errkind.New(errkind.Invalid, "offset %d", off)
-		}
-		n = copy(p, v.Data[min(off, int64(len(v.Data))):])
-		if n < len(p) {
-			return io.EOF
-		}
-		return nil
+		n, err = fill(p, v.Data, off)
+		return err
 	})
 	return n, err
+}
+
+func fill(p, data []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errkind.New(errkind.Invalid, "offset %d", off)
+	}
+	n := copy(p, data[min(off, int64(len(data))):])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // Stat implements [blob.Driver].
@@ -163,8 +175,8 @@ func (d *Driver) Delete(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if v.Lock.Holds(d.now()) {
-			return v.Lock.Refuse()
+		if err := d.kept(v); err != nil {
+			return err
 		}
 		d.add(name, Version{Marker: true})
 		return nil
@@ -191,6 +203,61 @@ func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error
 	})
 }
 
+// SetLegalHold implements [blob.LegalHolder].
+func (d *Driver) SetLegalHold(ctx context.Context, name string, on bool) error {
+	return d.do(ctx, OpHold, name, func() error {
+		if _, err := d.current(name); err != nil {
+			return err
+		}
+		versions := d.objects[name]
+		versions[len(versions)-1].Held = on
+		return nil
+	})
+}
+
+// LegalHold implements [blob.LegalHolder].
+func (d *Driver) LegalHold(ctx context.Context, name string) (bool, error) {
+	var on bool
+	err := d.do(ctx, OpStat, name, func() error {
+		v, err := d.current(name)
+		on = v.Held
+		return err
+	})
+	return on, err
+}
+
+// ListVersions implements [blob.Versioned].
+func (d *Driver) ListVersions(ctx context.Context, name string) ([]blob.Version, error) {
+	var list []blob.Version
+	err := d.do(ctx, OpVersions, name, func() error {
+		versions := d.objects[name]
+		if len(versions) == 0 {
+			return errkind.New(errkind.NotFound, "no object of that name")
+		}
+		for i, v := range slices.Backward(versions) {
+			newest := i == len(versions)-1
+			list = append(list, blob.Version{ID: v.Version, Marker: v.Marker, Size: v.Size, Modified: v.Modified, Current: newest && !v.Marker})
+		}
+		return nil
+	})
+	return list, err
+}
+
+// ReadVersionAt implements [blob.Versioned].
+func (d *Driver) ReadVersionAt(ctx context.Context, name, version string, p []byte, off int64) (int, error) {
+	n := 0
+	err := d.do(ctx, OpRead, name, func() error {
+		i := slices.IndexFunc(d.objects[name], func(v Version) bool { return v.Version == version && !v.Marker })
+		if i < 0 {
+			return errkind.New(errkind.NotFound, "no such version of that name")
+		}
+		var err error
+		n, err = fill(p, d.objects[name][i].Data, off)
+		return err
+	})
+	return n, err
+}
+
 // Versions gives every version of name, oldest first, markers included.
 func (d *Driver) Versions(name string) []Version {
 	d.mu.Lock()
@@ -199,7 +266,7 @@ func (d *Driver) Versions(name string) []Version {
 }
 
 // Purge removes the older versions and a marker of name for good, except
-// versions under a lock, and returns how many it removed.
+// versions under a lock or a hold, and returns how many it removed.
 func (d *Driver) Purge(name string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -207,7 +274,7 @@ func (d *Driver) Purge(name string) int {
 	var kept []Version
 	for i, v := range versions {
 		current := i == len(versions)-1 && !v.Marker
-		if current || v.Lock.Holds(d.now()) {
+		if current || d.kept(v) != nil {
 			kept = append(kept, v)
 		}
 	}
@@ -243,6 +310,18 @@ func (d *Driver) current(name string) (Version, error) {
 		return Version{}, errkind.New(errkind.NotFound, "no object of that name")
 	}
 	return versions[len(versions)-1], nil
+}
+
+// kept fails where a lock or a hold forbids that v is deleted or replaced. The
+// caller holds mu.
+func (d *Driver) kept(v Version) error {
+	switch {
+	case v.Lock.Holds(d.now()):
+		return v.Lock.Refuse()
+	case v.Held:
+		return errkind.New(errkind.Refused, "under a legal hold")
+	}
+	return nil
 }
 
 // add makes v the newest version of name. The caller holds mu.

@@ -147,3 +147,25 @@ func TestDamage_TouchesOneStoreOnly(t *testing.T) {
 		t.Fatalf("the original has %d objects of %d bytes, %v", objects, size, err)
 	}
 }
+
+func TestHold_KeepsItsVersion(t *testing.T) {
+	d := memblob.New(nil)
+	put(t, d, "a", "held", blob.PutOptions{})
+	if err := d.SetLegalHold(t.Context(), "a", true); err != nil {
+		t.Fatal(err)
+	}
+	d.Forge("a", []byte("forged"))
+	d.Hide("a")
+	if held, err := d.LegalHold(t.Context(), "a"); !errkind.Is(err, errkind.NotFound) {
+		t.Fatalf("held %t, %v", held, err)
+	}
+	if n := d.Purge("a"); n != 1 {
+		t.Fatalf("purged %d, want the forged version alone", n)
+	}
+	if v := d.Versions("a"); len(v) != 2 || !v[0].Held || string(v[0].Data) != "held" || !v[1].Marker {
+		t.Fatalf("left %+v", v)
+	}
+	if c := d.Clone(); !c.Versions("a")[0].Held {
+		t.Fatal("a copy lost the hold")
+	}
+}

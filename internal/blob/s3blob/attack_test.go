@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,7 +194,7 @@ func TestMinIO_MarkersAndVersionsOnTopChangeNothing(t *testing.T) {
 	if info, err := d.Stat(t.Context(), "packs/04"); err != nil || info.Version != before[4].Version || info.Lock != longer {
 		t.Errorf("after raising: %+v, %v", info, err)
 	}
-	versions, err := d.Versions(t.Context(), "packs/04")
+	versions, err := d.ListVersions(t.Context(), "packs/04")
 	if err != nil || len(versions) < 3 || !versions[len(versions)-1].Current || versions[len(versions)-1].ID != before[4].Version {
 		t.Errorf("versions %+v, %v", versions, err)
 	}
@@ -215,13 +216,13 @@ func TestMinIO_DeleteFreesTheName(t *testing.T) {
 	if err := d.Delete(t.Context(), "clean"); err != nil {
 		t.Fatalf("delete: %v", err)
 	}
-	_, err := d.Versions(t.Context(), "clean")
+	_, err := d.ListVersions(t.Context(), "clean")
 	wantKind(t, "versions of a name that is free", err, errkind.NotFound)
 	mustPut(t, d, "clean", "new", blob.PutOptions{})
 	wantText(t, d, "clean", "new")
 
 	wantKind(t, "delete under a foreign lock", d.Delete(t.Context(), "locked"), errkind.Refused)
-	versions, err := d.Versions(t.Context(), "locked")
+	versions, err := d.ListVersions(t.Context(), "locked")
 	if err != nil || len(versions) != 1 {
 		t.Errorf("left: %+v, %v", versions, err)
 	}
@@ -264,7 +265,7 @@ func TestMinIO_BackdatedVersions(t *testing.T) {
 		t.Errorf("stat %+v, %v; want %+v", got, err, info)
 	}
 	wantText(t, fresh, pack, "ours")
-	versions, err := fresh.Versions(t.Context(), "points/1")
+	versions, err := fresh.ListVersions(t.Context(), "points/1")
 	if err != nil || len(versions) != 4 {
 		t.Fatalf("versions %+v, %v", versions, err)
 	}
@@ -276,6 +277,72 @@ func TestMinIO_BackdatedVersions(t *testing.T) {
 	if !found {
 		t.Error("our version cannot be read any more")
 	}
+
+	evil.put(t, "points/1", strings.Repeat("x", 1<<12), forged())
+	var seen []string
+	err = blob.New(fresh, blob.Options{}).ReadVersions(t.Context(), "points/1", 1<<10, func(data []byte) bool {
+		seen = append(seen, string(data))
+		return string(data) == "ours"
+	})
+	if diff := cmp.Diff([]string{"theirs", "ours"}, seen); err != nil || diff != "" {
+		t.Errorf("read around what was forged: %v (-want +seen)\n%s", err, diff)
+	}
+	none := func([]byte) bool { return false }
+	wantKind(t, "none of the versions", blob.New(fresh, blob.Options{}).ReadVersions(t.Context(), "points/1", 1<<10, none), errkind.NotFound)
+}
+
+// An object that only markers cover, or whose name never was, is NotFound.
+func TestMinIO_ReadVersionsUnderMarkers(t *testing.T) {
+	s := servertest.MinIO(t)
+	cfg := config(s, s.LockBucket(t))
+	d, evil := open(t, cfg), newIntruder(t, s, cfg)
+	b := blob.New(d, blob.Options{})
+	all := func([]byte) bool { return true }
+	evil.hide(t, "points/1")
+	wantKind(t, "markers alone", b.ReadVersions(t.Context(), "points/1", 10, all), errkind.NotFound)
+	wantKind(t, "nothing", b.ReadVersions(t.Context(), "points/2", 10, all), errkind.NotFound)
+	mustPut(t, d, "points/3", "ours", blob.PutOptions{})
+	evil.hide(t, "points/3")
+	var seen string
+	err := b.ReadVersions(t.Context(), "points/3", 10, func(data []byte) bool {
+		seen = string(data)
+		return true
+	})
+	if err != nil || seen != "ours" {
+		t.Errorf("read %q, %v", seen, err)
+	}
+}
+
+// A store's own clock decides whether a lock can begin: one made by a clock that
+// lags is refused with a sentence that says so.
+func testPastLocks(t *testing.T, s *servertest.Server) {
+	t.Helper()
+	cfg := config(s, s.LockBucket(t))
+	cfg.Now = func() time.Time { return time.Now().AddDate(-1, 0, 0) }
+	d := open(t, cfg)
+	b := blob.New(d, blob.Options{})
+	mustPut(t, d, "packs/free", "ours", blob.PutOptions{})
+	mustPut(t, d, "packs/locked", "ours", blob.PutOptions{Lock: lockFor(blob.Governance, time.Hour)})
+	for _, mode := range []blob.Mode{blob.Governance, blob.Compliance} {
+		past := lockFor(mode, -24*time.Hour)
+		_, err := b.Put(t.Context(), "packs/new", []byte("ours"), blob.PutOptions{Lock: past})
+		for doing, err := range map[string]error{"put": err, "lock": d.SetLock(t.Context(), "packs/free", past)} {
+			wantKind(t, doing, err, errkind.Refused)
+			if err == nil || !strings.Contains(err.Error(), "the store's clock is at ") || !strings.Contains(err.Error(), past.Until.Format(time.RFC3339)) {
+				t.Errorf("%s: %v", doing, err)
+			}
+		}
+		wantKind(t, "shorten", d.SetLock(t.Context(), "packs/locked", past), errkind.Refused)
+	}
+	if infos := listAll(t, d); len(infos) != 2 {
+		t.Errorf("listed %+v", infos)
+	}
+}
+
+func TestMinIO_ALockInItsPastIsRefusedPlainly(t *testing.T) { testPastLocks(t, servertest.MinIO(t)) }
+
+func TestVersityGW_ALockInItsPastIsRefusedPlainly(t *testing.T) {
+	testPastLocks(t, servertest.VersityGW(t))
 }
 
 // The canary finds what a server does not keep: this one keeps compliance locks,
@@ -312,6 +379,9 @@ func TestMinIO_ProvokeTellsWhatHolds(t *testing.T) {
 	mustPut(t, d, "canary/none", "bird", blob.PutOptions{})
 	_, err = d.Provoke(t.Context(), "canary/none")
 	wantKind(t, "provoke without a lock", err, errkind.Invalid)
+	mustPut(t, d, "packs/1", "ours", blob.PutOptions{Lock: lockFor(blob.Compliance, time.Hour)})
+	_, err = d.Provoke(t.Context(), "packs/1")
+	wantKind(t, "provoke what is no canary", err, errkind.Invalid)
 }
 
 // The other server's answers are other ones and mean the same.
@@ -320,7 +390,7 @@ func TestVersityGW_LocksHoldAgainstRoot(t *testing.T) {
 	cfg := config(s, s.LockBucket(t))
 	d, evil := open(t, cfg), newIntruder(t, s, cfg)
 	for _, mode := range []blob.Mode{blob.Governance, blob.Compliance} {
-		name := "packs/" + string(mode)
+		name := "canary/" + string(mode)
 		info := mustPut(t, d, name, "ours", blob.PutOptions{Lock: lockFor(mode, time.Hour)})
 		attempts, err := d.Provoke(t.Context(), name)
 		if err != nil || len(attempts) < 3 {

@@ -42,6 +42,12 @@ func (Credentials) String() string { return "[credentials]" }
 // GoString hides the credentials.
 func (Credentials) GoString() string { return "[credentials]" }
 
+// absent reports that there are none.
+func (c Credentials) absent() bool { return c == Credentials{} }
+
+// whole reports whether there is what signing takes.
+func (c Credentials) whole() bool { return c.AccessKey != "" && c.SecretKey != "" }
+
 // Config says where a bucket is and how it is used. Bucket, Endpoint and
 // Credentials must be there; the zero values of the others will do.
 type Config struct {
@@ -63,10 +69,16 @@ type Config struct {
 	CAFile       string
 	Checksum     Checksum
 	StorageClass string
-	Credentials  Credentials
-	// Officer may bypass governance; it is used to make governance locks
-	// compliance locks when a vault is locked, and for nothing else. It may be
-	// absent.
+	// Credentials read, put and lock, and do what the others below are absent for.
+	Credentials Credentials
+	// Dispose deletes objects: it is used by Delete only. Without it Credentials do.
+	Dispose Credentials
+	// Canary attacks objects below canary/: it is used by Provoke only. Without it
+	// Credentials do.
+	Canary Credentials
+	// Officer makes governance locks compliance locks, and sets and takes away legal
+	// holds, where the service does not allow it to Credentials; it is used for
+	// nothing else. Without it that fails.
 	Officer Credentials
 	// Now is the clock by which locks are taken to end before the service is
 	// asked; nil stands for the system clock.
@@ -83,12 +95,17 @@ func (c Config) checked() (Config, error) {
 		return c, errkind.New(errkind.Invalid, "an S3 store needs an endpoint and a bucket")
 	case strings.ContainsAny(c.Endpoint, "/@ "):
 		return c, errkind.New(errkind.Invalid, "endpoint %q: give the host alone, with its port if need be, as in s3.example.com:9000", c.Endpoint)
-	case c.Credentials.AccessKey == "" || c.Credentials.SecretKey == "":
+	case !c.Credentials.whole():
 		return c, errkind.New(errkind.Invalid, "bucket %s: an access key and a secret key are needed", c.Bucket)
 	case c.Prefix != "" && (!strings.HasSuffix(c.Prefix, "/") || blob.CheckPrefix(c.Prefix) != nil):
 		return c, errkind.New(errkind.Invalid, "prefix %q: it must be parts of a-z, 0-9, dot, underscore and hyphen, each with a slash behind it", c.Prefix)
 	case c.Checksum != SHA256 && c.Checksum != CRC32C && c.Checksum != MD5:
 		return c, errkind.New(errkind.Invalid, "checksum %q: it must be %s, %s or %s", c.Checksum, SHA256, CRC32C, MD5)
+	}
+	for _, creds := range []Credentials{c.Dispose, c.Canary, c.Officer} {
+		if !creds.absent() && !creds.whole() {
+			return c, errkind.New(errkind.Invalid, "bucket %s: an access key and a secret key are needed of each credential that is not left out", c.Bucket)
+		}
 	}
 	switch strings.ToUpper(c.StorageClass) {
 	case "GLACIER", "DEEP_ARCHIVE":

@@ -16,9 +16,61 @@ import (
 // as opens the store of cfg with one of its credentials.
 func as(t *testing.T, s *servertest.Server, cfg s3blob.Config, credential string) *s3blob.Driver {
 	t.Helper()
-	key, secret, token := s.Assume(t, s3blob.Policies(cfg.Bucket, cfg.Prefix)[credential])
-	cfg.Credentials = s3blob.Credentials{AccessKey: key, SecretKey: secret, SessionToken: token}
+	cfg.Credentials = credentialFor(t, s, s3blob.Policies(cfg.Bucket, cfg.Prefix)[credential])
 	return open(t, cfg)
+}
+
+// credentialFor gives a credential that may do what policy says.
+func credentialFor(t *testing.T, s *servertest.Server, policy string) s3blob.Credentials {
+	t.Helper()
+	key, secret, token := s.Assume(t, policy)
+	return s3blob.Credentials{AccessKey: key, SecretKey: secret, SessionToken: token}
+}
+
+// One store can do everything with a credential for each kind of work, none of
+// which could do it all; the one that writes can do neither of the others' work.
+func TestMinIO_FourCredentialsTogether(t *testing.T) {
+	s := servertest.MinIO(t)
+	cfg := config(s, s.LockBucket(t))
+	policies := s3blob.Policies(cfg.Bucket, cfg.Prefix)
+	cfg.Credentials = credentialFor(t, s, policies[s3blob.CredentialWrite])
+	alone := open(t, cfg)
+	cfg.Dispose = credentialFor(t, s, policies[s3blob.CredentialDispose])
+	cfg.Canary = credentialFor(t, s, policies[s3blob.CredentialCanary])
+	cfg.Officer = credentialFor(t, s, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutObjectLegalHold"],"Resource":["arn:aws:s3:::`+cfg.Bucket+`/*"]}]}`)
+	d := open(t, cfg)
+
+	lock := lockFor(blob.Compliance, time.Hour)
+	mustPut(t, d, "packs/free", "ours", blob.PutOptions{})
+	mustPut(t, d, "packs/locked", "ours", blob.PutOptions{Lock: lock})
+	mustPut(t, d, "canary/1", "bird", blob.PutOptions{Lock: lock})
+	wantKind(t, "hold without an officer", alone.SetLegalHold(t.Context(), "packs/free", true), errkind.NotAllowed)
+	if err := d.SetLegalHold(t.Context(), "packs/free", true); err != nil {
+		t.Errorf("hold: %v", err)
+	}
+	wantKind(t, "delete what is held", d.Delete(t.Context(), "packs/free"), errkind.Refused)
+	if err := d.SetLegalHold(t.Context(), "packs/free", false); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	wantKind(t, "delete without the credential for it", alone.Delete(t.Context(), "packs/free"), errkind.NotAllowed)
+	if err := d.Delete(t.Context(), "packs/free"); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	wantKind(t, "delete what is locked", d.Delete(t.Context(), "packs/locked"), errkind.Refused)
+	// Without permission an attack shows nothing of the lock.
+	for who, tt := range map[*s3blob.Driver]errkind.Kind{alone: errkind.NotAllowed, d: errkind.Refused} {
+		attempts, err := who.Provoke(t.Context(), "canary/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range attempts {
+			if a.Name == "delete" {
+				wantKind(t, a.Name, a.Err, tt)
+			} else if who == d {
+				wantKind(t, a.Name, a.Err, errkind.Refused)
+			}
+		}
+	}
 }
 
 // Each credential can do its work and nothing else, as the server enforces it.

@@ -115,9 +115,11 @@ func bare(err error) error {
 
 // clean takes the secrets of the credentials from a text.
 func (d *Driver) clean(text string) string {
-	for _, secret := range []string{d.cfg.Credentials.SecretKey, d.cfg.Credentials.SessionToken} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[secret]")
+	for _, creds := range []Credentials{d.cfg.Credentials, d.cfg.Dispose, d.cfg.Canary, d.cfg.Officer} {
+		for _, secret := range []string{creds.SecretKey, creds.SessionToken} {
+			if secret != "" {
+				text = strings.ReplaceAll(text, secret, "[secret]")
+			}
 		}
 	}
 	return text

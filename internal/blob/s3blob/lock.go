@@ -76,8 +76,8 @@ func lockOf(mode *minio.RetentionMode, until *time.Time) blob.Lock {
 // the configuration has an officer, and [Driver.Convert] does it.
 func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error {
 	err := d.raise(ctx, name, lock, d.client, false)
-	if lock.Mode == blob.Compliance && errkind.Is(err, errkind.NotAllowed) && d.cfg.Officer.AccessKey != "" {
-		return d.Convert(ctx, d.cfg.Officer, name, lock)
+	if lock.Mode == blob.Compliance && errkind.Is(err, errkind.NotAllowed) && d.officer != nil {
+		return d.raise(ctx, name, lock, d.officer, true)
 	}
 	return err
 }
@@ -85,12 +85,7 @@ func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error
 // Convert raises a lock as SetLock does, with an officer's credential that may
 // bypass governance, so that governance can become compliance. It lowers nothing.
 func (d *Driver) Convert(ctx context.Context, officer Credentials, name string, lock blob.Lock) error {
-	transport, err := d.cfg.transport()
-	if err != nil {
-		return err
-	}
-	defer transport.CloseIdleConnections()
-	client, err := d.cfg.client(transport, officer)
+	client, err := d.as(officer)
 	if err != nil {
 		return err
 	}
@@ -150,11 +145,26 @@ func (d *Driver) whyNotRaised(ctx context.Context, name, id string, to blob.Lock
 	if _, refused := is.Raise(to, at); refused != nil {
 		return refused
 	}
-	return err
+	return d.late(ctx, to, err)
 }
 
-// SetLegalHold sets or takes away the legal hold of an object, which forbids its
-// deletion beside any lock. Kinds: NotFound, NotAllowed, Unsupported, Unavailable.
+// late explains how the service refused a lock whose date is past by its clock:
+// the time by which the date was made lags. Services say so in words of their
+// own, as of any request that cannot be right, so that their clock is asked.
+func (d *Driver) late(ctx context.Context, lock blob.Lock, err error) error {
+	if lock.Mode == blob.NoLock || !errkind.Is(err, errkind.Invalid) {
+		return err
+	}
+	at, failed := d.ServerTime(ctx)
+	if failed != nil || at.Before(lock.Until) {
+		return err
+	}
+	return errkind.New(errkind.Refused, "the store's clock is at %s, later than the lock's date: it takes no lock until %s, and the time by which that date was made may be behind",
+		at.Format(time.RFC3339), lock.Until.UTC().Format(time.RFC3339))
+}
+
+// SetLegalHold implements [blob.LegalHolder]. Where the service does not allow it
+// to the credential that writes, the officer's is tried.
 func (d *Driver) SetLegalHold(ctx context.Context, name string, on bool) error {
 	if err := ready(ctx, name, blob.Lock{}); err != nil {
 		return err
@@ -172,10 +182,14 @@ func (d *Driver) SetLegalHold(ctx context.Context, name string, on bool) error {
 		status = minio.LegalHoldEnabled
 	}
 	opts := minio.PutObjectLegalHoldOptions{VersionID: chosen.ID, Status: &status}
-	return d.failure(ctx, d.client.PutObjectLegalHold(ctx, d.cfg.Bucket, d.key(name), opts))
+	err = d.failure(ctx, d.client.PutObjectLegalHold(ctx, d.cfg.Bucket, d.key(name), opts))
+	if errkind.Is(err, errkind.NotAllowed) && d.officer != nil {
+		err = d.failure(ctx, d.officer.PutObjectLegalHold(ctx, d.cfg.Bucket, d.key(name), opts))
+	}
+	return err
 }
 
-// LegalHold tells whether an object is under a legal hold.
+// LegalHold implements [blob.LegalHolder].
 func (d *Driver) LegalHold(ctx context.Context, name string) (bool, error) {
 	if err := ready(ctx, name, blob.Lock{}); err != nil {
 		return false, err
@@ -187,6 +201,8 @@ func (d *Driver) LegalHold(ctx context.Context, name string) (bool, error) {
 	return d.held(ctx, name, chosen.ID)
 }
 
+// held tells whether a version is under a legal hold; where the service has none,
+// it is not.
 func (d *Driver) held(ctx context.Context, name, id string) (bool, error) {
 	if len(d.modes) == 0 {
 		return false, nil
@@ -195,8 +211,11 @@ func (d *Driver) held(ctx context.Context, name, id string) (bool, error) {
 	if saysUnlocked(err) {
 		return false, nil
 	}
-	if err != nil {
-		return false, d.failure(ctx, err)
+	if err := d.failure(ctx, err); err != nil {
+		if errkind.Is(err, errkind.Unsupported) {
+			return false, nil
+		}
+		return false, err
 	}
 	return status != nil && *status == minio.LegalHoldEnabled, nil
 }

@@ -15,13 +15,17 @@ import (
 
 var _ blob.Prober = (*Driver)(nil)
 
-// Provoke attacks an object that was made for it and is under a lock, to see
-// that the service itself refuses: nothing is decided here before. An attempt
-// that is not refused destroys the object or its lock. Kinds: Invalid for an
-// object that is under no lock; NotFound; Unavailable.
+// Provoke attacks an object below canary/ that is under a lock, with the
+// credential for canaries, to see that the service itself refuses: nothing is
+// decided here before. An attempt that is not refused destroys the object or its
+// lock. Kinds: Invalid for an object that is elsewhere or under no lock;
+// NotFound; Unavailable.
 func (d *Driver) Provoke(ctx context.Context, name string) ([]blob.Attempt, error) {
 	if err := ready(ctx, name, blob.Lock{}); err != nil {
 		return nil, err
+	}
+	if !strings.HasPrefix(name, canaryPrefix) {
+		return nil, errkind.New(errkind.Invalid, "%s is not below %s, where the objects are that may be attacked", name, canaryPrefix)
 	}
 	defer d.exclude(name)()
 	chosen, err := d.find(ctx, name)
@@ -61,12 +65,12 @@ func (d *Driver) attacks(name, id string, lock blob.Lock) []attack {
 	retain := func(mode minio.RetentionMode, until time.Time, bypass bool) func(context.Context) error {
 		return func(ctx context.Context) error {
 			opts := minio.PutObjectRetentionOptions{Mode: &mode, RetainUntilDate: &until, VersionID: id, GovernanceBypass: bypass}
-			return d.client.PutObjectRetention(ctx, bucket, key, opts)
+			return d.canary.PutObjectRetention(ctx, bucket, key, opts)
 		}
 	}
 	remove := func(bypass bool) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return d.client.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{VersionID: id, GovernanceBypass: bypass})
+			return d.canary.RemoveObject(ctx, bucket, key, minio.RemoveObjectOptions{VersionID: id, GovernanceBypass: bypass})
 		}
 	}
 	mode, strict := modeOf(lock.Mode), lock.Mode == blob.Compliance
@@ -81,7 +85,7 @@ func (d *Driver) attacks(name, id string, lock blob.Lock) []attack {
 	list = append(list, attack{"overwrite in place", func(ctx context.Context) error {
 		data := []byte("overwritten\n")
 		opts := minio.PutObjectOptions{DisableContentSha256: true, Internal: minio.AdvancedPutOptions{SourceVersionID: id}}
-		_, err := d.client.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), "", "", opts)
+		_, err := d.canary.PutObject(ctx, bucket, key, bytes.NewReader(data), int64(len(data)), "", "", opts)
 		return err
 	}}, attack{"delete", remove(false)})
 	if strict {

@@ -22,7 +22,7 @@ const maxObject = 5 << 30
 
 // Put implements [blob.Driver]. It costs one request that writes and one that
 // lists, which sees to it that this version is the object: a name that somebody
-// hid under a marker counts as there. Replacing costs one or two more, and the
+// hid under a marker counts as there. Replacing costs one to three more, and the
 // right to delete versions where the object replaced was put once.
 func (d *Driver) Put(ctx context.Context, name string, data []byte, opts blob.PutOptions) (blob.Info, error) {
 	if err := ready(ctx, name, opts.Lock); err != nil {
@@ -61,14 +61,15 @@ func (d *Driver) putOnce(ctx context.Context, name string, data []byte, opts blo
 	if chosen.ID != id {
 		// The name only seemed to be free. What was put now is no object; it stays
 		// where it may not be deleted.
-		_ = d.remove(ctx, name, id)
+		_ = d.remove(ctx, d.client, name, id)
 		return blob.Info{}, errkind.New(errkind.Exists, "an object of that name exists, hidden under a delete marker")
 	}
 	d.known.learn(name, id, func(f *fact) { f.once = true })
 	return d.described(ctx, name, chosen, opts.Lock)
 }
 
-// replace stores an object in the place of one that has no lock. A crash leaves
+// replace stores an object in the place of one that has no lock and no legal
+// hold. A crash leaves
 // the old object, or the new one with an old version beneath it.
 func (d *Driver) replace(ctx context.Context, name string, data []byte, opts blob.PutOptions) (blob.Info, error) {
 	defer d.exclude(name)()
@@ -77,13 +78,9 @@ func (d *Driver) replace(ctx context.Context, name string, data []byte, opts blo
 	if err != nil && !errkind.Is(err, errkind.NotFound) {
 		return blob.Info{}, err
 	}
-	if there && len(d.modes) > 0 {
-		lock, err := d.retention(ctx, name, chosen.ID)
-		if err != nil {
+	if there {
+		if err := d.free(ctx, name, chosen.ID); err != nil {
 			return blob.Info{}, gone(err)
-		}
-		if lock.Holds(d.now()) {
-			return blob.Info{}, lock.Refuse()
 		}
 	}
 	id, err := d.upload(ctx, name, data, opts)
@@ -92,7 +89,7 @@ func (d *Driver) replace(ctx context.Context, name string, data []byte, opts blo
 	}
 	d.known.forget(name)
 	if err := d.supersede(ctx, name, old, chosen, there); err != nil {
-		_ = d.remove(ctx, name, id)
+		_ = d.remove(ctx, d.client, name, id)
 		return blob.Info{}, err
 	}
 	now, err := d.find(ctx, name)
@@ -116,14 +113,14 @@ func (d *Driver) supersede(ctx context.Context, name string, old []Version, chos
 		if there && v.ID == chosen.ID || d.mayNotDelete.Load() {
 			continue
 		}
-		if err := d.remove(ctx, name, v.ID); errkind.Is(err, errkind.NotAllowed) {
+		if err := d.remove(ctx, d.client, name, v.ID); errkind.Is(err, errkind.NotAllowed) {
 			d.mayNotDelete.Store(true)
 		}
 	}
 	if !there {
 		return nil
 	}
-	err := d.remove(ctx, name, chosen.ID)
+	err := d.remove(ctx, d.client, name, chosen.ID)
 	if err == nil || errkind.Is(err, errkind.NotFound) {
 		return nil
 	}
@@ -172,7 +169,7 @@ func (d *Driver) upload(ctx context.Context, name string, data []byte, opts blob
 			return "", errkind.New(errkind.Exists, "an object of that name exists")
 		}
 	}
-	return "", failed
+	return "", d.late(ctx, opts.Lock, failed)
 }
 
 func isConflict(err error) bool {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/s3blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -415,6 +417,141 @@ func TestVersions_TheObject(t *testing.T) {
 	}
 }
 
+// A version that somebody has put under a key of his own cannot be looked at. It
+// does not hide ours from whoever can tell it by its bytes.
+func TestReadVersions_AroundWhatCannotBeRead(t *testing.T) {
+	f := &fake{}
+	d := against(t, f, nil)
+	f.answering(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Has("versions") {
+			say(w, `<ListVersionsResult><IsTruncated>false</IsTruncated>`)
+			for _, id := range []string{"top", "ours", "theirs"} {
+				say(w, `<Version><Key>acme/points/1</Key><VersionId>%s</VersionId><Size>4</Size></Version>`, id)
+			}
+			say(w, `</ListVersionsResult>`)
+			return true
+		}
+		if r.URL.Query().Get("versionId") == "theirs" {
+			fail(w, http.StatusBadRequest, "InvalidRequest", "the object was stored with a key")
+			return true
+		}
+		if r.Method == http.MethodGet && r.URL.Query().Has("versionId") {
+			w.Header().Set("Last-Modified", "Sun, 01 Mar 2026 12:00:00 GMT")
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader((r.URL.Query().Get("versionId") + "ours")[:4]))
+			return true
+		}
+		return false
+	})
+	b := blob.New(d, blob.Options{})
+	var seen []string
+	ours := func(data []byte) bool {
+		seen = append(seen, string(data))
+		return string(data) == "ours"
+	}
+	if err := b.ReadVersions(t.Context(), "points/1", 10, ours); err != nil || len(seen) != 1 {
+		t.Errorf("seen %q, %v", seen, err)
+	}
+	err := b.ReadVersions(t.Context(), "points/1", 10, func([]byte) bool { return false })
+	wantKind(t, "none, and one that cannot be read", err, errkind.Invalid)
+}
+
+// What a lock's date has to do with an error is told by the service's clock alone.
+func TestPut_AnErrorThatIsNotOfItsDateStays(t *testing.T) {
+	f := &fake{}
+	d := against(t, f, nil)
+	f.answering(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			fail(w, http.StatusBadRequest, "InvalidRequest", "something else")
+			return true
+		}
+		return false
+	})
+	for term, want := range map[time.Duration]errkind.Kind{time.Hour: errkind.Invalid, -time.Hour: errkind.Refused} {
+		_, err := d.Put(t.Context(), "packs/1", []byte("ours"), blob.PutOptions{Lock: lockFor(blob.Compliance, term)})
+		wantKind(t, "put with a lock for "+term.String(), err, want)
+	}
+	_, err := d.Put(t.Context(), "packs/1", []byte("ours"), blob.PutOptions{})
+	wantKind(t, "put without a lock", err, errkind.Invalid)
+}
+
+// Each credential signs what it is for, and no other request.
+func TestCredentials_EachSignsItsOwn(t *testing.T) {
+	for _, optional := range []bool{true, false} {
+		f := &fake{}
+		d := against(t, f, func(c *s3blob.Config) {
+			if optional {
+				c.Dispose = s3blob.Credentials{AccessKey: "disposer", SecretKey: secret}
+				c.Canary = s3blob.Credentials{AccessKey: "bird", SecretKey: secret}
+				c.Officer = s3blob.Credentials{AccessKey: "officer", SecretKey: secret}
+			}
+		})
+		mustPut(t, d, "canary/1", "ours", blob.PutOptions{Lock: lockFor(blob.Compliance, time.Hour)})
+		signed := map[string]string{}
+		f.answering(func(w http.ResponseWriter, r *http.Request) bool {
+			q := r.URL.Query()
+			changes := r.Method == http.MethodPut || r.Method == http.MethodDelete
+			doing := r.Method
+			if q.Has("legal-hold") {
+				doing += " hold"
+			}
+			if q.Has("retention") {
+				doing += " lock"
+			}
+			if changes || q.Has("legal-hold") {
+				_, key, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+				signed[doing], _, _ = strings.Cut(key, "/")
+			}
+			switch {
+			case changes && q.Has("legal-hold") && signed[doing] == "key":
+				fail(w, http.StatusForbidden, "AccessDenied", "no")
+			case q.Has("legal-hold") && !changes:
+				fail(w, http.StatusNotFound, "NoSuchObjectLockConfiguration", "none")
+			case r.Method == http.MethodDelete:
+				w.WriteHeader(http.StatusNoContent)
+			default:
+				return changes
+			}
+			return true
+		})
+		who := func(name string) string {
+			if !optional {
+				return "key"
+			}
+			return name
+		}
+		wantSigned := func(what string, want map[string]string) {
+			t.Helper()
+			if diff := cmp.Diff(want, signed); diff != "" {
+				t.Errorf("%s, signed by (-want +got)\n%s", what, diff)
+			}
+			clear(signed)
+		}
+		if _, err := d.Provoke(t.Context(), "canary/1"); err != nil {
+			t.Fatal(err)
+		}
+		wantSigned("provoke", map[string]string{"PUT lock": who("bird"), "DELETE": who("bird")})
+		err := d.SetLegalHold(t.Context(), "canary/1", true)
+		wantSigned("hold", map[string]string{"PUT hold": who("officer")})
+		if optional && err != nil {
+			t.Error(err)
+		}
+		if !optional {
+			wantKind(t, "hold without an officer", err, errkind.NotAllowed)
+		}
+		f.mu.Lock()
+		f.header = http.Header{}
+		f.mu.Unlock()
+		if err := d.Delete(t.Context(), "canary/1"); err != nil {
+			t.Fatal(err)
+		}
+		wantSigned("delete", map[string]string{"DELETE": who("disposer"), "GET hold": "key"})
+		if err := d.SetLock(t.Context(), "canary/1", lockFor(blob.Governance, time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		wantSigned("lock", map[string]string{"PUT lock": "key"})
+	}
+}
+
 // Locks are shown from memory only for a while.
 func TestList_AsksForLocksAgain(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -452,6 +589,9 @@ func TestConfig_Refused(t *testing.T) {
 		"endpoint is a URL": func(c *s3blob.Config) { c.Endpoint = "https://s3.example.com" },
 		"no bucket":         func(c *s3blob.Config) { c.Bucket = "" },
 		"no secret":         func(c *s3blob.Config) { c.Credentials.SecretKey = "" },
+		"half a disposer":   func(c *s3blob.Config) { c.Dispose.AccessKey = "key" },
+		"half a canary":     func(c *s3blob.Config) { c.Canary.SecretKey = secret },
+		"half an officer":   func(c *s3blob.Config) { c.Officer.SessionToken = secret },
 		"prefix":            func(c *s3blob.Config) { c.Prefix = "acme" },
 		"prefix goes up":    func(c *s3blob.Config) { c.Prefix = "../" },
 		"checksum":          func(c *s3blob.Config) { c.Checksum = "sha1" },
@@ -464,6 +604,7 @@ func TestConfig_Refused(t *testing.T) {
 		_, err := s3blob.Open(context.Background(), cfg)
 		wantKind(t, name, err, errkind.Invalid)
 	}
+	good.Dispose, good.Canary, good.Officer = good.Credentials, good.Credentials, good.Credentials
 	if text := fmt.Sprintf("%v %+v %#v", good, good, good); strings.Contains(text, secret) {
 		t.Errorf("a configuration shows its secret: %s", text)
 	}

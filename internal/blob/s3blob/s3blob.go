@@ -23,7 +23,8 @@
 //
 // What must always be true: a lock is set in the request that puts the object; a
 // lock date is never before the one asked for; no request that could lift a lock
-// is sent but by [Driver.Convert], which only raises, and [Driver.Provoke].
+// is sent but as the officer, by [Driver.SetLock] and [Driver.Convert], which only
+// raise, and by [Driver.Provoke], below canary/.
 //
 // Lock dates have a precision of a second and are rounded up. The package knows
 // nothing of what is inside an object; retries are left to blob.Bucket.
@@ -42,7 +43,11 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
-var _ blob.Driver = (*Driver)(nil)
+var (
+	_ blob.Driver      = (*Driver)(nil)
+	_ blob.LegalHolder = (*Driver)(nil)
+	_ blob.Versioned   = (*Driver)(nil)
+)
 
 // stripes is the number of groups into which names fall for exclusion within
 // this process.
@@ -56,8 +61,12 @@ const stripes = 256
 type Driver struct {
 	cfg    Config
 	client *minio.Core
-	http   *http.Client
-	now    func() time.Time
+	// disposer deletes and canary attacks; they are client where the configuration
+	// has no credential for that. officer is nil then.
+	disposer, canary, officer *minio.Core
+
+	http *http.Client
+	now  func() time.Time
 
 	modes     []blob.Mode
 	versioned bool
@@ -85,24 +94,48 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cfg.client(transport, cfg.Credentials)
-	if err != nil {
-		return nil, err
-	}
 	d := &Driver{
-		cfg:    cfg,
-		client: client,
-		http:   &http.Client{Transport: transport, CheckRedirect: noRedirect},
-		now:    cfg.Now,
-		known:  newKnowledge(),
+		cfg:   cfg,
+		http:  &http.Client{Transport: transport, CheckRedirect: noRedirect},
+		now:   cfg.Now,
+		known: newKnowledge(),
 	}
 	if d.now == nil {
 		d.now = time.Now
+	}
+	if err := d.connect(); err != nil {
+		return nil, err
 	}
 	if err := d.inspect(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// connect makes the clients, one for each credential.
+func (d *Driver) connect() error {
+	var err error
+	if d.client, err = d.as(d.cfg.Credentials); err != nil {
+		return err
+	}
+	d.disposer, d.canary = d.client, d.client
+	for _, other := range []struct {
+		creds  Credentials
+		client **minio.Core
+	}{{d.cfg.Dispose, &d.disposer}, {d.cfg.Canary, &d.canary}, {d.cfg.Officer, &d.officer}} {
+		if other.creds.absent() {
+			continue
+		}
+		if *other.client, err = d.as(other.creds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// as makes a client with a credential.
+func (d *Driver) as(creds Credentials) (*minio.Core, error) {
+	return d.cfg.client(d.http.Transport, creds)
 }
 
 // Close ends the use of the store; nothing is pending.
@@ -113,7 +146,7 @@ func (d *Driver) Close() error {
 
 // Caps tells what the store can do.
 func (d *Driver) Caps() blob.Caps {
-	return blob.Caps{Modes: d.modes, Enforcer: "the object store", Assurance: 3, Versions: d.versioned}
+	return blob.Caps{Modes: d.modes, Enforcer: "the object store", Assurance: 3, Versions: d.versioned, Holds: len(d.modes) > 0}
 }
 
 // inspect looks at the bucket's settings, which decide what the store can do.

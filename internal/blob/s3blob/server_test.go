@@ -73,7 +73,7 @@ func TestVersityGW_Conformance(t *testing.T) {
 	blobtest.Run(t, func(t *testing.T) blobtest.Harness {
 		cfg := config(s, bucket)
 		h := harness(t, cfg)
-		h.Driver = newPatient(h.Driver)
+		h.Driver = newPatient(open(t, cfg))
 		h.Reopen = func(t *testing.T) blob.Driver { return newPatient(open(t, cfg)) }
 		return h
 	})
@@ -81,11 +81,11 @@ func TestVersityGW_Conformance(t *testing.T) {
 
 // patient repeats what fails because the store is out of reach.
 type patient struct {
-	blob.Driver
+	*s3blob.Driver
 	bucket *blob.Bucket
 }
 
-func newPatient(d blob.Driver) *patient {
+func newPatient(d *s3blob.Driver) *patient {
 	return &patient{Driver: d, bucket: blob.New(d, blob.Options{})}
 }
 

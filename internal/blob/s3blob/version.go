@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -24,15 +23,7 @@ const (
 )
 
 // Version is one state that a name has had, as the service tells it.
-type Version struct {
-	ID string
-	// Marker tells that this version only hides the name.
-	Marker   bool
-	Size     int64
-	Modified time.Time
-	// Current tells that this version is the object.
-	Current bool
-}
+type Version = blob.Version
 
 // choice is the version that is the object of a name.
 type choice struct {
@@ -43,24 +34,28 @@ type choice struct {
 	once bool
 }
 
-// Versions lists what the service has under name, newest first, whether it is
-// ours or not: on a name that was put once anything beside the object was put
-// there by somebody else. Kinds: NotFound for a name without any version.
-func (d *Driver) Versions(ctx context.Context, name string) ([]Version, error) {
+// ListVersions implements [blob.Versioned]. On a name that was put once anything
+// beside the object was put there by somebody else.
+func (d *Driver) ListVersions(ctx context.Context, name string) ([]Version, error) {
 	if err := ready(ctx, name, blob.Lock{}); err != nil {
 		return nil, err
 	}
 	history, chosen, err := d.look(ctx, name)
-	if err != nil && (!errkind.Is(err, errkind.NotFound) || len(history) == 0) {
+	switch {
+	case err != nil && (len(history) == 0 || ctx.Err() != nil || errkind.Is(err, errkind.Unavailable)):
 		return nil, err
+	case err != nil:
+		// All are markers; or a version of somebody else's, under a key of his own,
+		// cannot be looked at, which must not hide the others.
+		return history, nil
 	}
 	for i := range history {
-		history[i].Current = err == nil && history[i].ID == chosen.ID
+		history[i].Current = history[i].ID == chosen.ID
 	}
 	return history, nil
 }
 
-// ReadVersionAt is ReadAt for one version, whether it is the object or not.
+// ReadVersionAt implements [blob.Versioned].
 func (d *Driver) ReadVersionAt(ctx context.Context, name, version string, p []byte, off int64) (int, error) {
 	if err := ready(ctx, name, blob.Lock{}); err != nil {
 		return 0, err
@@ -172,8 +167,8 @@ func (d *Driver) inspectVersion(ctx context.Context, name, id string) (sum strin
 
 func isMarked(info minio.ObjectInfo) bool { return info.Metadata.Get(markName) == markOnce }
 
-// remove deletes one version for good, or a marker.
-func (d *Driver) remove(ctx context.Context, name, id string) error {
-	err := d.client.RemoveObject(ctx, d.cfg.Bucket, d.key(name), minio.RemoveObjectOptions{VersionID: id})
+// remove deletes one version for good, or a marker, by client.
+func (d *Driver) remove(ctx context.Context, client *minio.Core, name, id string) error {
+	err := client.RemoveObject(ctx, d.cfg.Bucket, d.key(name), minio.RemoveObjectOptions{VersionID: id})
 	return d.failure(ctx, err)
 }

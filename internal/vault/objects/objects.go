@@ -85,6 +85,24 @@ func (s *Store) Signed(ctx context.Context, m canon.Magic, name string, clear an
 	return s.ParseSigned(m, name, data, clear)
 }
 
+// ReadGood reads an object that check accepts. Where the current version is
+// damaged and the store keeps versions, the others are tried: somebody
+// who may write can hide an object under his own, and cannot take it away.
+func (s *Store) ReadGood(ctx context.Context, name string, check func(data []byte) error) error {
+	data, err := s.Bucket.ReadAll(ctx, name, SmallLimit)
+	if err == nil {
+		err = check(data)
+	}
+	if err == nil || !s.Bucket.Caps().Versions || !errkind.Is(err, errkind.Damaged) {
+		return err // what is gone is gone: a driver looks beneath markers itself
+	}
+	if s.Bucket.ReadVersions(ctx, name, SmallLimit, func(data []byte) bool { return check(data) == nil }) != nil {
+		return err
+	}
+	s.Warn("object %q is hidden by another version; the true one was read", name)
+	return nil
+}
+
 // ParseSigned is [Store.Signed] for bytes that were read.
 func (s *Store) ParseSigned(m canon.Magic, name string, data []byte, clear any) (canon.SignedObject, error) {
 	o, err := canon.ParseSigned(m, data)

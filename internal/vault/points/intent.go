@@ -65,7 +65,17 @@ func (s *Points) PutIntent(ctx context.Context, p Point, object []byte, own, pac
 // ReadIntent reads an intent and the bytes of the point in it.
 func (s *Points) ReadIntent(ctx context.Context, name string) (Intent, []byte, error) {
 	var c Intent
-	signed, err := s.store.Signed(ctx, canon.Intent, name, &c)
+	var object []byte
+	err := s.store.ReadGood(ctx, name, func(data []byte) (err error) {
+		c, object, err = s.parseIntent(name, data)
+		return err
+	})
+	return c, object, err
+}
+
+func (s *Points) parseIntent(name string, data []byte) (Intent, []byte, error) {
+	var c Intent
+	signed, err := s.store.ParseSigned(canon.Intent, name, data, &c)
 	if err != nil {
 		return c, nil, err
 	}

@@ -51,11 +51,11 @@ func (s *Points) list(ctx context.Context, prefix string) ([]Ref, error) {
 // Read reads and checks one point: from its object, or, where that is
 // lost or damaged, from its intent, with a warning.
 func (s *Points) Read(ctx context.Context, object string) (Point, error) {
-	data, err := s.store.Bucket.ReadAll(ctx, object, objects.SmallLimit)
 	var p Point
-	if err == nil {
+	err := s.store.ReadGood(ctx, object, func(data []byte) (err error) {
 		p, err = s.Parse(object, data)
-	}
+		return err
+	})
 	if err == nil || !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
 		return p, err
 	}

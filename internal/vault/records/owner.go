@@ -50,7 +50,17 @@ func (l *Log) LastEpoch(ctx context.Context) (uint64, error) {
 // ReadOwner reads an epoch.
 func (l *Log) ReadOwner(ctx context.Context, name string) (Owner, error) {
 	var o Owner
-	_, err := l.store.Signed(ctx, canon.Owner, name, &o)
+	err := l.store.ReadGood(ctx, name, func(data []byte) error {
+		var err error
+		o, err = l.parseOwner(name, data)
+		return err
+	})
+	return o, err
+}
+
+func (l *Log) parseOwner(name string, data []byte) (Owner, error) {
+	var o Owner
+	_, err := l.store.ParseSigned(canon.Owner, name, data, &o)
 	if err == nil && (o.Vault != l.store.Vault || objects.OwnerName(o.Epoch) != name) {
 		err = errkind.New(errkind.Damaged, "owner epoch %q is not what its name says", name)
 	}

@@ -97,10 +97,14 @@ func (l *Log) chain(ctx context.Context, last Record, names []string) ([]Record,
 
 // Read reads one record and gives the digest of the one before it.
 func (l *Log) Read(ctx context.Context, name string) (r Record, previous []byte, err error) {
-	data, err := l.store.Bucket.ReadAll(ctx, name, objects.SmallLimit)
-	if err != nil {
-		return r, nil, err
-	}
+	err = l.store.ReadGood(ctx, name, func(data []byte) (err error) {
+		r, previous, err = l.parse(name, data)
+		return err
+	})
+	return r, previous, err
+}
+
+func (l *Log) parse(name string, data []byte) (r Record, previous []byte, err error) {
 	var clear recordClear
 	signed, err := l.store.ParseSigned(canon.Governance, name, data, &clear)
 	if err != nil {
@@ -178,6 +182,8 @@ func pointActions() map[retention.FactKind][]access.Action {
 		retention.Undeleted:     {access.PointUndelete},
 		retention.Disposed:      {access.PointExpire},
 		retention.TagMoved:      {access.BackupRun, access.PointExpire},
+		retention.Frozen:        {access.PointFreeze},
+		retention.Unfrozen:      {access.PointUnfreeze},
 		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun},
 	}
 }
@@ -195,6 +201,30 @@ func (l *Log) Append(ctx context.Context, g access.Grant, facts ...Fact) (Record
 	if err != nil {
 		return Record{}, err
 	}
+	return l.put(ctx, g, last, facts)
+}
+
+// AppendAfter is Append for what was decided by the records up to one: when
+// another was written since, it fails with errkind.Busy and writes nothing.
+func (l *Log) AppendAfter(ctx context.Context, g access.Grant, last Record, facts ...Fact) (Record, error) {
+	if err := mayRecord(g, facts); err != nil {
+		return Record{}, err
+	}
+	if err := l.CheckOwner(ctx); err != nil {
+		return Record{}, err
+	}
+	now, err := l.Last(ctx)
+	if err != nil {
+		return Record{}, err
+	}
+	if now.Number != last.Number || now.Digest != last.Digest {
+		return Record{}, errkind.New(errkind.Busy, "governance record %d was written meanwhile, so what was decided by those before it was not done: look again", now.Number)
+	}
+	return l.put(ctx, g, last, facts)
+}
+
+// put writes the record that follows one.
+func (l *Log) put(ctx context.Context, g access.Grant, last Record, facts []Fact) (Record, error) {
 	r := Record{Number: last.Number + 1, At: tree.StampOf(l.store.Now()), Actor: g.Subject(), Event: g.Event(), Facts: facts}
 	object, err := l.encodeRecord(r, last)
 	if err != nil {

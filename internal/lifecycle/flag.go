@@ -1,0 +1,80 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/hold"
+)
+
+// flag sets the store's own legal hold, where it has one, on every object that a
+// point under the hold needs.
+func (w *view) flag(ctx context.Context, g access.Grant, h hold.Hold) error {
+	if !w.vault.Bucket().CanHold() {
+		return nil
+	}
+	covered, err := w.heldObjects(ctx, []hold.Hold{h})
+	if err != nil {
+		return err
+	}
+	return w.setHold(ctx, g, covered, true)
+}
+
+// unflag takes the store's hold away from what no other hold covers.
+func (w *view) unflag(ctx context.Context, g access.Grant, h hold.Hold) error {
+	if !w.vault.Bucket().CanHold() {
+		return nil
+	}
+	free, err := w.heldObjects(ctx, []hold.Hold{h})
+	if err != nil {
+		return err
+	}
+	var others []hold.Hold
+	for _, o := range custody.Holds(w.facts) {
+		if o.Active() && o.ID != h.ID {
+			others = append(others, o)
+		}
+	}
+	kept, err := w.heldObjects(ctx, others)
+	if err != nil {
+		return err
+	}
+	for name := range kept {
+		delete(free, name)
+	}
+	return w.setHold(ctx, g, free, false)
+}
+
+// heldObjects gives the objects that points under any of the holds need.
+func (w *view) heldObjects(ctx context.Context, holds []hold.Hold) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, p := range w.points {
+		if p.state.Disposed || len(hold.Covering(holds, p.state.Point())) == 0 {
+			continue
+		}
+		m, err := w.vault.ReadPoint(ctx, p.object)
+		if err != nil {
+			return nil, err
+		}
+		packs, err := w.vault.PackObjects(ctx, m.Envelope)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range append(packs, m.Object, m.Object+".intent") {
+			out[name] = true
+		}
+	}
+	return out, nil
+}
+
+func (w *view) setHold(ctx context.Context, g access.Grant, objects map[string]bool, on bool) error {
+	for _, name := range sortedKeys(objects) {
+		err := w.vault.Bucket().SetLegalHold(ctx, g, name, on)
+		if err != nil && !errkind.Is(err, errkind.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
