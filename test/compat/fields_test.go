@@ -26,7 +26,8 @@ const governancePage = "../../docs/format/governance.md"
 // TestGovernancePage_FieldsAreThoseOfTheCode compares every table of fields with the keys that the code encodes.
 func TestGovernancePage_FieldsAreThoseOfTheCode(t *testing.T) {
 	tables := pageTables(t)
-	for _, v := range []any{vault.SourceRecord{}, vault.ClassPath{}, vault.PolicyRecord{}, vault.SettingsRecord{}, retention.Fact{}, retention.Selector{},
+	for _, v := range []any{vault.SourceRecord{}, vault.ClassPath{}, vault.PolicyRecord{}, vault.SettingsRecord{}, vault.PacksRecord{}, vault.PlacementRecord{}, vault.RemovedRecord{},
+		vault.BatchRecord{}, vault.CertificateRecord{}, vault.ProofRecord{}, vault.CanaryRecord{}, retention.Fact{}, retention.Selector{},
 		retention.Until{}, calendar.Period{}, retention.Tag{}, retention.Reason{}, retention.Event{}, retention.Pending{}, retention.SoftDelete{},
 		hold.Hold{}, hold.Scope{}, retention.PointFacts{}} {
 		name := reflect.TypeOf(v).String()
