@@ -30,6 +30,9 @@ type Harness struct {
 	Clock *Clock
 	// RealTime tells that Clock is the system's, which cannot be set.
 	RealTime bool
+	// ReplaceGap tells that the store shows no object for a moment while one is
+	// replaced, which is a fault of the store and not of the driver.
+	ReplaceGap bool
 	// Precision is that of lock dates, which are rounded up to it; zero stands for
 	// exact ones.
 	Precision time.Duration
