@@ -145,6 +145,11 @@ func fake() *http.ServeMux {
 	work("restores", api.Restored{
 		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
 	})
+	answer("GET policies", []api.Policy{policyOne()})
+	answer("GET policies/{name}", policyOne())
+	answer("GET classes", []api.Class{{ID: "general_ledger", Title: "General ledger", Minimum: "7 years", ClockStart: "audit_concluded", Basis: "law", Citation: "17 CFR 210.2-06"}})
+	answer("POST sources/{name}/freeze", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2, Frozen: true})
+	answer("POST sources/{name}/freezes/{id}/release", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2})
 	answer("GET clock", trusted())
 	answer("POST clock/attest", trusted())
 	answer("GET vaults/{name}/holds", []api.Hold{hold()})
@@ -216,6 +221,10 @@ func vault() api.Vault {
 func trusted() api.Clock {
 	return api.Clock{System: day(), Receipt: day(), Proven: at(day().Add(-time.Hour)), Groups: 1, Sources: []api.ClockSource{{Name: "store of books", Group: "store", At: at(day())}, {Name: "nts", Group: "nts", Error: "no answer in 5s"}},
 		Latched: "jump", LatchedSince: at(day()), Refusal: "the latch is closed: counterfoil clock attest opens it", Attested: "2026-06-17T11:04:05Z by ana: looked at the wall"}
+}
+
+func policyOne() api.Policy {
+	return api.Policy{Name: "sox", Version: 1, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}}}
 }
 
 func hold() api.Hold {

@@ -376,3 +376,25 @@ func TestCanary_PassesAndTurnsRedOnAStoreThatDoesNotRefuse(t *testing.T) {
 	_, err = trial.life.RunCanary(t.Context(), grant(access.CanaryRun), "books")
 	wantKind(t, err, errkind.Unsupported, "trial")
 }
+
+func TestFreeze_StopsExpiryUntilItIsReleased(t *testing.T) {
+	r, p := expired(t)
+	f, err := r.life.FreezeSource(t.Context(), grant(access.PointFreeze), "ledgers", "looks encrypted")
+	if err != nil || f.Points != 3 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	if e := r.plan(); len(e.Expire) != 0 || e.Kept[retention.GroundFrozen] == 0 {
+		t.Errorf("%+v", e)
+	}
+	r.backup() // goes on
+	_, err = r.life.UnfreezeSource(t.Context(), grant(access.PointUnfreeze), "ledgers", "other", "x")
+	wantKind(t, err, errkind.NotFound, "not frozen")
+	_, err = r.life.UnfreezeSource(t.Context(), grant(access.PointUnfreeze), "ledgers", f.ID, "")
+	wantKind(t, err, errkind.Invalid, "reason")
+	if _, err = r.life.UnfreezeSource(t.Context(), grant(access.PointUnfreeze), "ledgers", f.ID, "false alarm"); err != nil {
+		t.Fatal(err)
+	}
+	if e := r.plan(); len(e.Expire) != 2 || e.Expire[0].Point != p.ID {
+		t.Errorf("%d expire", len(e.Expire))
+	}
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+)
+
+// Policy is a version of a policy.
+type Policy struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	// Keep says in words how long points are kept, by tag.
+	Keep []PolicyKeep `json:"keep"`
+	// Document is the policy whole.
+	Document json.RawMessage `json:"document"`
+}
+
+// PolicyKeep is how long the points with a tag are kept.
+type PolicyKeep struct {
+	Tag string `json:"tag"`
+	For string `json:"for"`
+	Due string `json:"due,omitempty"`
+}
+
+// Class is a record class.
+type Class struct {
+	ID         string `json:"id"`
+	Title      string `json:"title"`
+	Minimum    string `json:"minimum"`
+	Maximum    string `json:"maximum,omitempty"`
+	ClockStart string `json:"clock_start"` // received, or an event
+	Basis      string `json:"basis"`
+	Citation   string `json:"citation"`
+	Personal   bool   `json:"personal_data,omitempty"`
+}
+
+// Freeze is a stop of expiry for a source.
+type Freeze struct {
+	ID     string `json:"id"`
+	Source string `json:"source"`
+	Vault  string `json:"vault"`
+	Points int    `json:"points"`
+	Frozen bool   `json:"frozen"`
+}
+
+// Policies lists the policies, every version.
+func (c *Client) Policies(ctx context.Context) ([]Policy, error) {
+	return fetch[[]Policy](ctx, c, get("policies"))
+}
+
+// Policy shows the last version of a policy.
+func (c *Client) Policy(ctx context.Context, name string) (Policy, error) {
+	return fetch[Policy](ctx, c, get("policies", name))
+}
+
+// Classes lists the record classes of a set.
+func (c *Client) Classes(ctx context.Context, set string) ([]Class, error) {
+	return fetch[[]Class](ctx, c, get("classes").with(url.Values{"set": {set}}))
+}
+
+// FreezeSource stops the expiry of a source's points.
+func (c *Client) FreezeSource(ctx context.Context, source string, in Why) (Freeze, error) {
+	return fetch[Freeze](ctx, c, post(in, "sources", source, "freeze"))
+}
+
+// UnfreezeSource lets the expiry of a source's points go on.
+func (c *Client) UnfreezeSource(ctx context.Context, source, id string, in Why) (Freeze, error) {
+	return fetch[Freeze](ctx, c, post(in, "sources", source, "freezes", id, "release"))
+}
