@@ -84,7 +84,7 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 	if w.row, w.vault, err = l.cfg.Custody.Vault(ctx, name); err != nil {
 		return nil, err
 	}
-	if w.records, err = w.vault.Records(ctx); err != nil {
+	if w.records, err = w.vault.RecordsAnew(ctx); err != nil {
 		return nil, err
 	}
 	if err := custody.Agree(w.row, w.records); err != nil {
@@ -128,7 +128,7 @@ func (l *Lifecycle) readable(ctx context.Context, name string) (*view, error) {
 	if w.row, w.vault, err = l.cfg.Custody.Vault(ctx, name); err != nil {
 		return nil, err
 	}
-	w.records, err = w.vault.Records(ctx)
+	w.records, err = w.vault.RecordsAnew(ctx)
 	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
 		w.broken = true
 	} else if err != nil {

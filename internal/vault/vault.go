@@ -121,10 +121,13 @@ func over(b *blob.Bucket, opts Options) *Vault {
 		packs: inventory.New(store, log, inventory.Options{Exclude: opts.Exclude, Cache: opts.Cache})}
 }
 
-// Records reads all governance records in order and checks their chain. A
+// Records gives all governance records in order and checks their chain. A
 // broken chain is errkind.Damaged; the records before the break are returned
-// with it.
+// with it. Those that were read before are not read again.
 func (v *Vault) Records(ctx context.Context) ([]Record, error) { return v.records.All(ctx) }
+
+// RecordsAnew is Records for what destroys: every record is read again.
+func (v *Vault) RecordsAnew(ctx context.Context) ([]Record, error) { return v.records.Fresh(ctx) }
 
 // RecordFacts appends a governance record, durable on return. Two writers
 // cannot both take a number: the later gets errkind.Busy and nothing is lost.

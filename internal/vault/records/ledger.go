@@ -84,17 +84,23 @@ func (l *Log) Ledger(ctx context.Context) (*Ledger, error) {
 
 // recordsAfter reads the records that follow one, and checks their chain.
 func (l *Log) recordsAfter(ctx context.Context, last Record) ([]Record, error) {
-	var names []string
-	err := l.store.Bucket.List(ctx, objects.GovernancePrefix, func(i blob.Info) error {
-		if n, ok := objects.ParseRecord(i.Name); ok && n > last.Number {
-			names = append(names, i.Name)
-		}
-		return nil
-	})
+	names, err := l.namesAfter(ctx, last.Number)
 	if err != nil {
 		return nil, err
 	}
 	return l.chain(ctx, last, names)
+}
+
+// namesAfter lists the records with a higher number.
+func (l *Log) namesAfter(ctx context.Context, number uint64) ([]string, error) {
+	var names []string
+	err := l.store.Bucket.List(ctx, objects.GovernancePrefix, func(i blob.Info) error {
+		if n, ok := objects.ParseRecord(i.Name); ok && n > number {
+			names = append(names, i.Name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 func (l *Ledger) take(r Record) error {

@@ -26,7 +26,8 @@ type Log struct {
 	// Lock gives the lock of a new record; nil is none.
 	Lock func() blob.Lock
 
-	mu     sync.Mutex // guards ledger
+	mu     sync.Mutex // guards ledger and read
+	read   []Record   // all, as far as they were read
 	ledger *Ledger
 }
 
@@ -67,10 +68,36 @@ func (l *Log) lock() blob.Lock {
 	return l.Lock()
 }
 
-// All reads all governance records in order and checks their chain. A
-// broken chain is errkind.Damaged; the records before the break are returned
-// with it.
+// All gives all governance records in order and checks their chain. A broken
+// chain is errkind.Damaged; the records before the break are returned with it.
+// Those that were read before are not read again, as long as the listing has
+// them; [Log.Fresh] reads all. What is given must not be changed.
 func (l *Log) All(ctx context.Context) ([]Record, error) {
+	names, err := l.namesAfter(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	have := l.read
+	l.mu.Unlock()
+	var last Record
+	if n := len(have); n > 0 && n <= len(names) && objects.RecordName(have[n-1].Number) == names[n-1] {
+		last = have[n-1]
+	} else {
+		have = nil
+	}
+	fresh, err := l.chain(ctx, last, names[len(have):])
+	out := append(have[:len(have):len(have)], fresh...)
+	if err == nil {
+		l.mu.Lock()
+		l.read = out
+		l.mu.Unlock()
+	}
+	return out, err
+}
+
+// Fresh is All without what was read before.
+func (l *Log) Fresh(ctx context.Context) ([]Record, error) {
 	return l.recordsAfter(ctx, Record{})
 }
 

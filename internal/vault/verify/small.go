@@ -112,7 +112,7 @@ func (w *verifier) governance(ctx context.Context) error {
 			}
 		}
 	}
-	records, err := w.v.Records.All(ctx)
+	records, err := w.v.Records.Fresh(ctx)
 	w.records = records
 	if errkind.Is(err, errkind.Damaged) {
 		if w.noneBelow(objects.GovernancePrefix) {
