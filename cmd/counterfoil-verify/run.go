@@ -20,6 +20,7 @@ const help = `counterfoil-verify checks offline what Counterfoil wrote.
 
 Usage:
   counterfoil-verify log DIR [--key FILE | --vkey KEY] [--checkpoint FILE] [--print]
+  counterfoil-verify proof FILE [--root HEX]
   counterfoil-verify version
   counterfoil-verify help
 
@@ -30,6 +31,11 @@ beforehand, from a source other than DIR:
   --vkey KEY         the same, on the command line
   --checkpoint FILE  a checkpoint of this log from an earlier day
   --print            print the records too, each as: index, tab, record
+
+proof checks a retention proof, as 'counterfoil vault proof --output json' writes
+it: that its root and its earliest lock are those of its objects, and with --root
+that it is the proof you were told of. Compare the objects with the store's own
+inventory: until then the proof is the vault's word.
 
 Example:
   counterfoil-verify log /srv/audit --key auditors-copy-of-log.pub
@@ -80,6 +86,15 @@ func dispatch(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 		return verifyLog(ctx, opts, stdout)
+	case "proof":
+		file, root, err := parseProofOptions(args[1:])
+		if errors.Is(err, errHelp) {
+			return write(stdout, help)
+		}
+		if err != nil {
+			return err
+		}
+		return verifyProof(file, root, stdout)
 	case "version", "--version":
 		return write(stdout, "counterfoil-verify "+version()+"\n")
 	case "help", "--help", "-h":

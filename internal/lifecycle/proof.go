@@ -10,6 +10,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/tlog"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -28,7 +29,7 @@ type Proof struct {
 	// Level is the vault's assurance level, L0 to L3.
 	Level   string        `json:"level"`
 	Objects []ProofObject `json:"objects"`
-	// Root is the SHA-256 over the lines of the objects; see [Proof.Recompute].
+	// Root is the root of a Merkle tree over the objects; see [Proof.Recompute].
 	Root string `json:"root"`
 	// Record is the number of the governance record in which the root stands.
 	Record uint64 `json:"record,omitempty"`
@@ -137,18 +138,19 @@ func (p *Proof) conclude() {
 	p.Root = hex.EncodeToString(root[:])
 }
 
-// root is the SHA-256 over one line for each object, in their order: name,
-// version, length, SHA-256, mode and end of the lock, separated by tabs.
+// root is the Merkle tree hash (RFC 6962) of one line for each object, in their
+// order: name, version, length, SHA-256, mode and end of the lock, separated by
+// tabs and ended by a line feed.
 func (p *Proof) root() [32]byte {
-	h := sha256.New()
+	var leaves [][]byte
 	for _, o := range p.Objects {
 		until := ""
 		if !o.Until.IsZero() {
 			until = o.Until.UTC().Format(time.RFC3339Nano)
 		}
-		_, _ = fmt.Fprintf(h, "%s\t%s\t%d\t%s\t%s\t%s\n", o.Object, o.Version, o.Size, o.SHA256, o.Mode, until)
+		leaves = append(leaves, fmt.Appendf(nil, "%s\t%s\t%d\t%s\t%s\t%s\n", o.Object, o.Version, o.Size, o.SHA256, o.Mode, until))
 	}
-	return [32]byte(h.Sum(nil))
+	return tlog.Root(leaves)
 }
 
 // Recompute reports whether the proof's root is that of its objects.

@@ -54,7 +54,7 @@ type CertificateRecord struct {
 type ProofRecord struct {
 	Point objects.PointID `cbor:"1,keyasint"`
 	At    tree.Stamp      `cbor:"2,keyasint"`
-	// Root is the SHA-256 over the lines of the proof's objects.
+	// Root is the Merkle tree hash of the lines of the proof's objects.
 	Root    tree.Digest `cbor:"3,keyasint"`
 	Objects int64       `cbor:"4,keyasint"`
 	// Until is the earliest end of a lock among them.
