@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -43,7 +42,7 @@ func (l *Lifecycle) RecordEvent(ctx context.Context, g access.Grant, name string
 	if err != nil {
 		return Settled{}, err
 	}
-	e.ID, e.RecordedBy = strings.ToLower(vault.NewSourceID(now).String()), g.Subject()
+	e.ID, e.RecordedBy = vault.NewSourceID(now).String(), g.Subject()
 	fact := retention.Fact{Kind: retention.EventRecorded, At: now, By: g.Subject(), Event: &e}
 	if _, err := l.record(ctx, g, w, fact); err != nil {
 		return Settled{}, err

@@ -62,8 +62,7 @@ func (l *Lifecycle) PlanExpiry(ctx context.Context, name string) (*Expiry, error
 	if err != nil {
 		return nil, err
 	}
-	plan, err := l.plan(ctx, w)
-	return plan, err
+	return l.plan(ctx, w)
 }
 
 func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
@@ -354,7 +353,7 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 	}
 	facts := m.Body.Retention
 	cert := vault.CertificateRecord{
-		ID: strings.ToLower(vault.NewSourceID(now).String()), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
+		ID: vault.NewSourceID(now).String(), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
 		Number: m.Envelope.Number, Manifest: m.Digest, Received: m.Envelope.Received, Size: m.Envelope.Size, Entries: m.Envelope.Entries,
 		Policy: facts.Policy, PolicyVersion: facts.PolicyVersion, Until: vault.StampOf(state.RetainUntil.Time),
 		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.batchOf(lower(c.Point)),
@@ -473,7 +472,7 @@ func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, why str
 		return vault.BatchRecord{}, err
 	}
 	now := l.cfg.Clock.Receipt()
-	b := vault.BatchRecord{ID: strings.ToLower(vault.NewSourceID(now).String()), At: vault.StampOf(now), By: g.Subject(), Why: why}
+	b := vault.BatchRecord{ID: vault.NewSourceID(now).String(), At: vault.StampOf(now), By: g.Subject(), Why: why}
 	for _, c := range plan.Waiting {
 		if c.LockedUntil.IsZero() {
 			b.Points = append(b.Points, lower(c.Point))

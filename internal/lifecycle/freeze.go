@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
@@ -29,7 +28,7 @@ func (l *Lifecycle) FreezeSource(ctx context.Context, g access.Grant, name, why 
 		return Freeze{}, err
 	}
 	at := l.cfg.Clock.Receipt()
-	f := Freeze{ID: strings.ToLower(vault.NewSourceID(at).String()), Source: source.Name, Vault: w.row.Name, Points: w.count(source.ID)}
+	f := Freeze{ID: vault.NewSourceID(at).String(), Source: source.Name, Vault: w.row.Name, Points: w.count(source.ID)}
 	_, err = l.record(ctx, g, w, retention.Fact{Kind: retention.Frozen, At: at, By: g.Subject(), Why: why, FreezeID: f.ID, Selector: retention.Selector{Sources: []string{lower(source.ID)}}})
 	return f, err
 }

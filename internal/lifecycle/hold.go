@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/custody"
@@ -36,7 +35,7 @@ func (l *Lifecycle) PlaceHold(ctx context.Context, g access.Grant, name string, 
 		return Hold{}, err
 	}
 	at := l.cfg.Clock.Receipt()
-	h.ID, h.PlacedBy, h.PlacedAt = strings.ToLower(vault.NewSourceID(at).String()), g.Subject(), at
+	h.ID, h.PlacedBy, h.PlacedAt = vault.NewSourceID(at).String(), g.Subject(), at
 	if err := h.Validate(); err != nil {
 		return Hold{}, err
 	}

@@ -22,11 +22,7 @@ func (s *Server) holds(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := []api.Hold{}
 	for _, h := range list {
-		x, err := s.holdOf(r.Context(), h)
-		if err != nil {
-			return err
-		}
-		out = append(out, x)
+		out = append(out, s.holdOf(r.Context(), h))
 	}
 	return writeJSON(w, out)
 }
@@ -41,7 +37,7 @@ func (s *Server) placeHold(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h := hold.Hold{Matter: in.Matter, Reason: in.Reason, Scope: hold.Scope(scope)}
+	h := hold.Hold{Matter: in.Matter, Reason: in.Reason, Scope: scope}
 	var placed lifecycle.Hold
 	err = s.Gate.Do(r.Context(), s.strict(access.HoldPlace, name, "vault "+name, in.Reason, in), func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
 		placed, err = s.Lifecycle.PlaceHold(ctx, g, name, h)
@@ -72,11 +68,7 @@ func (s *Server) releaseHold(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) writeHold(w http.ResponseWriter, r *http.Request, h lifecycle.Hold) error {
-	out, err := s.holdOf(r.Context(), h)
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, out)
+	return writeJSON(w, s.holdOf(r.Context(), h))
 }
 
 // strict is a request that is refused when its record cannot be integrated at
@@ -87,11 +79,8 @@ func (s *Server) strict(action access.Action, vault, name, reason string, payloa
 	return r
 }
 
-// scopeFields are what holds and selectors have in common.
-type scopeFields = hold.Scope
-
 // scope turns names into ids.
-func (s *Server) scope(ctx context.Context, in api.Scope) (scopeFields, error) {
+func (s *Server) scope(ctx context.Context, in api.Scope) (hold.Scope, error) {
 	out := hold.Scope{Classes: in.Classes, Paths: in.Paths}
 	for _, name := range in.Sources {
 		row, err := s.Catalog.Source(ctx, name)
@@ -132,11 +121,11 @@ func (s *Server) scopeOf(ctx context.Context, in hold.Scope) api.Scope {
 	return out
 }
 
-func (s *Server) holdOf(ctx context.Context, h lifecycle.Hold) (api.Hold, error) {
+func (s *Server) holdOf(ctx context.Context, h lifecycle.Hold) api.Hold {
 	return api.Hold{
 		ID: h.ID, Vault: h.Vault, Matter: h.Matter, Reason: h.Reason, PlacedBy: h.PlacedBy, PlacedAt: h.PlacedAt, ReleasedBy: h.ReleasedBy, ReleasedAt: moment(h.ReleasedAt),
 		Scope: s.scopeOf(ctx, h.Scope), Points: h.Points, Bytes: h.Bytes, OtherwiseGone: h.Kept,
-	}, nil
+	}
 }
 
 // moment is a time for the wire, nil where there is none.
