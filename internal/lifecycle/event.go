@@ -53,7 +53,7 @@ func (l *Lifecycle) RecordEvent(ctx context.Context, g access.Grant, name string
 		if err != nil {
 			return out, err
 		}
-		after := retention.Fold(d, append(slices.Clone(w.facts), fact))
+		after := retention.Fold(d, w.facts)
 		if len(after.Pending) < len(p.state.Pending) {
 			out.Points = append(out.Points, Kept{Point: p.row.ID, Source: p.name, Until: after.RetainUntil})
 		}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -81,9 +80,9 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 		return nil, err
 	}
 	newest := w.newest()
-	signed := w.signed()
+	signed := w.signedBatches()
 	for _, p := range w.points {
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)]}
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)] != ""}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
 		}
@@ -147,8 +146,8 @@ func (l *Lifecycle) resume(ctx context.Context, w *view, e *Expiry, c Candidate)
 	if err != nil {
 		return err
 	}
-	certified := slices.ContainsFunc(certificates, func(x vault.CertificateRecord) bool {
-		return strings.EqualFold(x.Point.String(), c.Point) && (gone || x.Point == m.Envelope.ID && x.Manifest == m.Digest)
+	certified := slices.ContainsFunc(certificates[lower(c.Point)], func(x vault.CertificateRecord) bool {
+		return gone || x.Point == m.Envelope.ID && x.Manifest == m.Digest
 	})
 	if !certified || !gone && (!state.Disposed || len(state.Holds) > 0) {
 		return errkind.New(errkind.Damaged, "the catalog says that point %s was disposed of and the vault does not: nothing is planned; 'vault recover' brings the catalog back", c.Point)
@@ -161,24 +160,17 @@ func (l *Lifecycle) resume(ctx context.Context, w *view, e *Expiry, c Candidate)
 // checkRecords refuses to plan by records of which the last were cut off:
 // every point names those that were there when it was made.
 func (w *view) checkRecords(ctx context.Context) error {
-	refs, err := w.vault.ListPoints(ctx)
+	points, _, err := w.manifests(ctx) // what cannot be read is not decided about
 	if err != nil {
 		return err
 	}
-	for _, ref := range refs {
-		p, err := w.vault.ReadPoint(ctx, ref.Object)
-		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
-			continue // what cannot be read is not decided about
-		}
-		if err != nil {
-			return err
-		}
+	for _, p := range points {
 		n := p.Envelope.Records
 		if n == 0 {
 			continue
 		}
 		if n > uint64(len(w.records)) || !bytes.Equal(w.records[n-1].Digest[:], p.Envelope.RecordsHead) {
-			return errkind.New(errkind.Damaged, "nothing is planned: point %q was made when governance record %d was there, and it is missing or was replaced", ref.Object, n)
+			return errkind.New(errkind.Damaged, "nothing is planned: point %q was made when governance record %d was there, and it is missing or was replaced", p.Object, n)
 		}
 	}
 	return nil
@@ -186,22 +178,13 @@ func (w *view) checkRecords(ctx context.Context) error {
 
 // isLast reports whether no later whole point of the source is in the store.
 func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
-	refs, err := w.vault.ListPoints(ctx)
+	points, _, err := w.manifests(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, ref := range refs {
-		if ref.Source != m.Envelope.Source || ref.Number <= m.Envelope.Number {
-			continue
-		}
-		p, err := w.vault.ReadPoint(ctx, ref.Object)
-		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		if p.Envelope.Complete && counts(retention.Fold(custody.Facts(p), w.facts)) {
+	for _, p := range points {
+		later := p.Envelope.Source == m.Envelope.Source && p.Envelope.Number > m.Envelope.Number
+		if later && p.Envelope.Complete && counts(retention.Fold(custody.Facts(p), w.facts)) {
 			return false, nil
 		}
 	}
@@ -212,7 +195,7 @@ func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
 // holds.
 func (w *view) lockEnd(ctx context.Context, object string, now time.Time) (time.Time, error) {
 	var end time.Time
-	for _, name := range []string{object, object + ".intent"} {
+	for _, name := range vault.PointObjects(object) {
 		info, err := w.vault.Bucket().Stat(ctx, name)
 		if errkind.Is(err, errkind.NotFound) {
 			continue
@@ -273,12 +256,10 @@ func (l *Lifecycle) ApplyExpiry(ctx context.Context, g access.Grant, name string
 	}
 	if len(w.moved) > 0 {
 		// What takes a tag is recorded first, so that it stays whatever happens next.
-		recorded := w.moved
-		w.facts = w.facts[:len(w.facts)-len(recorded)]
-		if _, err := l.record(ctx, g, w, recorded...); err != nil {
+		w.facts = w.facts[:len(w.facts)-len(w.moved)]
+		if _, err := l.record(ctx, g, w, w.moved...); err != nil {
 			return Disposed{}, err
 		}
-		w.facts = append(w.facts, recorded...)
 	}
 	var out Disposed
 	for batch := range slices.Chunk(plan.Expire, disposeAtOnce) {
@@ -347,7 +328,11 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 	if err != nil {
 		return vault.CertificateRecord{}, err
 	}
-	packs, err := w.vault.PackObjects(ctx, m.Envelope)
+	packs, err := w.packs(ctx, m)
+	if err != nil {
+		return vault.CertificateRecord{}, err
+	}
+	users, err := w.packUsers(ctx)
 	if err != nil {
 		return vault.CertificateRecord{}, err
 	}
@@ -356,44 +341,18 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 		ID: vault.NewSourceID(now).String(), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
 		Number: m.Envelope.Number, Manifest: m.Digest, Received: m.Envelope.Received, Size: m.Envelope.Size, Entries: m.Envelope.Entries,
 		Policy: facts.Policy, PolicyVersion: facts.PolicyVersion, Until: vault.StampOf(state.RetainUntil.Time),
-		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.batchOf(lower(c.Point)),
+		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.signedBatches()[lower(c.Point)],
 	}
 	for _, f := range c.Findings {
 		cert.Grounds = append(cert.Grounds, f.Sentence(time.UTC))
 	}
-	shared, err := w.shared(ctx, c, packs)
-	cert.Packs, cert.SharedPacks = int64(len(packs)), shared
-	return cert, err
-}
-
-// shared counts the packs of a point that other points need too.
-func (w *view) shared(ctx context.Context, c Candidate, packs []string) (int64, error) {
-	if w.users == nil {
-		w.users = map[string]int{}
-		for _, p := range w.points {
-			m, err := w.vault.ReadPoint(ctx, p.object)
-			if errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.Damaged) {
-				continue // it needs nothing that could be named
-			}
-			if err != nil {
-				return 0, err
-			}
-			names, err := w.vault.PackObjects(ctx, m.Envelope)
-			if err != nil {
-				return 0, err
-			}
-			for _, n := range names {
-				w.users[n]++
-			}
-		}
-	}
-	n := int64(0)
+	cert.Packs = int64(len(packs))
 	for _, p := range packs {
-		if w.users[p] > 1 {
-			n++
+		if users[p] > 1 {
+			cert.SharedPacks++
 		}
 	}
-	return n, nil
+	return cert, nil
 }
 
 // Certificates lists the disposals recorded in a vault, in their order.
@@ -402,59 +361,7 @@ func (l *Lifecycle) Certificates(ctx context.Context, name string) ([]vault.Cert
 	if err != nil {
 		return nil, err
 	}
-	return w.certificates()
-}
-
-func (w *view) certificates() ([]vault.CertificateRecord, error) {
-	out := []vault.CertificateRecord{}
-	for _, r := range w.records {
-		for _, f := range r.Facts {
-			if f.Kind != vault.FactCertificate {
-				continue
-			}
-			var c vault.CertificateRecord
-			if err := f.Decode(&c); err != nil {
-				return out, errkind.Wrap(errkind.Damaged, err, "certificate in governance record %d", r.Number)
-			}
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}
-
-// signed gives the points that lie in a signed disposal batch.
-func (w *view) signed() map[string]bool {
-	out := map[string]bool{}
-	for _, b := range w.batches() {
-		for _, id := range b.Points {
-			out[id] = true
-		}
-	}
-	return out
-}
-
-func (w *view) batchOf(id string) string {
-	for _, b := range w.batches() {
-		if slices.Contains(b.Points, id) {
-			return b.ID
-		}
-	}
-	return ""
-}
-
-// batches gives the disposal batches signed. One that cannot be decoded signs
-// nothing.
-func (w *view) batches() []vault.BatchRecord {
-	var out []vault.BatchRecord
-	for _, r := range w.records {
-		for _, f := range r.Facts {
-			var b vault.BatchRecord
-			if f.Kind == vault.FactBatch && f.Decode(&b) == nil {
-				out = append(out, b)
-			}
-		}
-	}
-	return out
+	return w.allCertificates()
 }
 
 // SignBatch signs that points which wait for it may be disposed of: all that

@@ -2,11 +2,13 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/hold"
+	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
 // flag sets the store's own legal hold, where it has one, on every object that a
@@ -54,15 +56,15 @@ func (w *view) heldObjects(ctx context.Context, holds []hold.Hold) (map[string]b
 		if p.state.Disposed || len(hold.Covering(holds, p.state.Point())) == 0 {
 			continue
 		}
-		m, err := w.vault.ReadPoint(ctx, p.object)
+		m, err := w.manifest(ctx, p.object)
 		if err != nil {
 			return nil, err
 		}
-		packs, err := w.vault.PackObjects(ctx, m.Envelope)
+		packs, err := w.packs(ctx, m)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range append(packs, m.Object, m.Object+".intent") {
+		for _, name := range slices.Concat(packs, vault.PointObjects(m.Object)) {
 			out[name] = true
 		}
 	}

@@ -21,14 +21,14 @@ func (l *Lifecycle) handOver(ctx context.Context, w *view, now time.Time) error 
 		bySource[p.row.SourceID] = append(bySource[p.row.SourceID], p)
 	}
 	for _, id := range sortedKeys(bySource) {
-		_, err := l.cfg.Catalog.Source(ctx, id)
+		source, err := l.cfg.Catalog.Source(ctx, id)
 		if errkind.Is(err, errkind.NotFound) {
 			continue // the source is gone; its points keep what they have
 		}
 		if err != nil {
 			return err
 		}
-		in, err := l.handoverInput(ctx, id, bySource[id], now)
+		in, err := l.handoverInput(ctx, source, bySource[id], now)
 		if err != nil {
 			return err
 		}
@@ -50,11 +50,7 @@ func (l *Lifecycle) handOver(ctx context.Context, w *view, now time.Time) error 
 	return nil
 }
 
-func (l *Lifecycle) handoverInput(ctx context.Context, sourceID string, points []standing, now time.Time) (retention.HandoverInput, error) {
-	source, err := l.cfg.Catalog.Source(ctx, sourceID)
-	if err != nil {
-		return retention.HandoverInput{}, err
-	}
+func (l *Lifecycle) handoverInput(ctx context.Context, source catalog.Source, points []standing, now time.Time) (retention.HandoverInput, error) {
 	p, err := l.cfg.Custody.Policy(ctx, source.Policy, source.PolicyVersion)
 	if err != nil {
 		return retention.HandoverInput{}, err

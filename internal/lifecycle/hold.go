@@ -43,7 +43,6 @@ func (l *Lifecycle) PlaceHold(ctx context.Context, g access.Grant, name string, 
 	if _, err := l.record(ctx, g, w, fact); err != nil {
 		return Hold{}, err
 	}
-	w.facts = append(w.facts, fact)
 	if err := w.flag(ctx, g, h); err != nil {
 		return Hold{}, errkind.Wrap(errkind.Of(err), err, "hold %s is placed and in force, but the store does not have it on all that it covers yet: place it again or raise the locks", h.ID)
 	}

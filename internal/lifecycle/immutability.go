@@ -66,16 +66,10 @@ func (w *view) preview(ctx context.Context, now time.Time) (Locking, error) {
 
 // settings gives the vault's settings as last recorded.
 func (w *view) settings() vault.SettingsRecord {
-	s := vault.SettingsRecord{State: string(w.row.Kind), Minimum: w.row.MinRetention, Maximum: w.row.MaxRetention, SoftDeleteDays: w.row.SoftDeleteDays, Name: w.row.Name}
-	for _, r := range w.records {
-		for _, f := range r.Facts {
-			var got vault.SettingsRecord
-			if f.Kind == vault.FactVault && f.Decode(&got) == nil {
-				s = got
-			}
-		}
+	if s, ok := custody.Settings(w.records); ok {
+		return s
 	}
-	return s
+	return vault.SettingsRecord{State: string(w.row.Kind), Minimum: w.row.MinRetention, Maximum: w.row.MaxRetention, SoftDeleteDays: w.row.SoftDeleteDays, Name: w.row.Name}
 }
 
 // Lock asks for a vault to be locked for ever. It takes effect after the

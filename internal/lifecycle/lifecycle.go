@@ -64,8 +64,7 @@ type view struct {
 	points []standing
 	// broken says that records are missing or damaged from some number on.
 	broken bool
-	// users counts the points that need each pack, once somebody asked.
-	users map[string]int
+	stored
 }
 
 // standing is a point with what is true of it after all facts.
@@ -185,7 +184,7 @@ func (w *view) point(id string) (standing, bool) {
 // fromStorage folds the facts over what the point's manifest in storage says,
 // whatever the catalog has.
 func (w *view) fromStorage(ctx context.Context, p standing) (vault.Point, retention.PointState, error) {
-	m, err := w.vault.ReadPoint(ctx, p.object)
+	m, err := w.manifest(ctx, p.object)
 	if err != nil {
 		return m, retention.PointState{}, err
 	}
@@ -196,8 +195,8 @@ func (w *view) fromStorage(ctx context.Context, p standing) (vault.Point, retent
 	return m, retention.Fold(custody.Facts(m), w.facts), nil
 }
 
-// record states facts about points in the vault, then brings the catalog's
-// rows of the points concerned up to date.
+// record states facts about points in the vault and takes them into the view,
+// then brings the catalog's rows of the points concerned up to date.
 func (l *Lifecycle) record(ctx context.Context, g access.Grant, w *view, facts ...retention.Fact) (vault.Record, error) {
 	encoded := make([]vault.Fact, 0, len(facts))
 	for _, f := range facts {
@@ -214,20 +213,21 @@ func (l *Lifecycle) record(ctx context.Context, g access.Grant, w *view, facts .
 	if err != nil {
 		return r, err
 	}
+	w.facts = append(slices.Clone(w.facts), facts...)
 	// The record stands; the catalog is only an index, and comes right with the
 	// next change or a recovery.
-	_ = l.reindex(ctx, g, w, append(slices.Clone(w.facts), facts...))
+	_ = l.reindex(ctx, g, w)
 	return r, nil
 }
 
 // reindex writes what changed of the points' states to the catalog.
-func (l *Lifecycle) reindex(ctx context.Context, g access.Grant, w *view, facts []retention.Fact) error {
+func (l *Lifecycle) reindex(ctx context.Context, g access.Grant, w *view) error {
 	for _, p := range w.points {
 		d, err := custody.Detail(p.row)
 		if err != nil {
 			return err
 		}
-		now := retention.Fold(d.Facts, facts)
+		now := retention.Fold(d.Facts, w.facts)
 		term, err := custody.Term(now)
 		if err != nil {
 			return err

@@ -87,7 +87,7 @@ func (l *Lifecycle) locks(ctx context.Context, w *view) (*Locks, error) {
 	have := map[string]blob.Lock{}
 	err = w.vault.Bucket().List(ctx, "", func(i blob.Info) error {
 		have[i.Name] = i.Lock
-		if own(i.Name) {
+		if vault.IsOwnObject(i.Name) {
 			n := needs[i.Name]
 			if n == nil {
 				n = &need{}
@@ -115,34 +115,27 @@ func (w *view) needs(ctx context.Context, out *Locks, now time.Time) (map[string
 		}
 		needs[object].join(lock, point)
 	}
-	refs, err := w.vault.ListPoints(ctx)
+	points, unreadable, err := w.manifests(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, ref := range refs {
-		m, err := w.vault.ReadPoint(ctx, ref.Object)
-		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
-			out.Missing = append(out.Missing, ref.Object)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	out.Missing = append(out.Missing, unreadable...)
+	for _, m := range points {
 		until, id := w.until(m), strings.ToUpper(m.Envelope.ID.String())
 		if !until.After(now) {
 			continue // a lock is not renewed for a point whose time has passed
 		}
 		lock := retention.LockFor(now, m.Envelope.Received.Time(), until, w.bounds.Max)
-		packs, err := w.vault.PackObjects(ctx, m.Envelope)
+		packs, err := w.packs(ctx, m)
 		if err != nil {
 			return nil, err
 		}
 		for _, object := range packs {
 			add(object, id, lock)
 		}
-		own := lock.Exact(until)
-		add(m.Object, id, own)
-		add(m.Object+".intent", id, own)
+		for _, object := range vault.PointObjects(m.Object) {
+			add(object, id, lock.Exact(until))
+		}
 	}
 	return needs, nil
 }
@@ -159,12 +152,6 @@ func (w *view) until(m vault.Point) retention.Until {
 	return until
 }
 
-// own reports whether an object is the vault's own: without it no point can be
-// read, or what is true of points be known.
-func own(object string) bool {
-	return object == "header" || strings.HasPrefix(object, "keys/") || strings.HasPrefix(object, "governance/")
-}
-
 // compareLocks fills in what the store holds beside what is needed. It decides
 // by its arguments alone.
 func compareLocks(out *Locks, needs map[string]*need, have map[string]blob.Lock, now time.Time) {
@@ -172,7 +159,7 @@ func compareLocks(out *Locks, needs map[string]*need, have map[string]blob.Lock,
 		n := needs[object]
 		lock, there := have[object]
 		if !there {
-			if !strings.HasSuffix(object, ".intent") { // a point stands without its intent
+			if !vault.IsIntent(object) { // a point stands without its intent
 				out.Missing = append(out.Missing, object)
 			}
 			continue

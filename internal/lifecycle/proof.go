@@ -55,21 +55,20 @@ func (l *Lifecycle) Prove(ctx context.Context, g access.Grant, ref string) (*Pro
 	if err != nil {
 		return nil, err
 	}
-	m, err := w.vault.ReadPoint(ctx, p.object)
+	m, err := w.manifest(ctx, p.object)
 	if err != nil {
 		return nil, err
 	}
-	packs, err := w.vault.PackObjects(ctx, m.Envelope)
+	packs, err := w.packs(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	proof := &Proof{Vault: w.row.Name, Point: p.row.ID, At: l.cfg.Clock.Receipt(), Enforcer: w.vault.Bucket().Caps().Enforcer, Level: fmt.Sprintf("L%d", w.row.AssuranceLevel)}
-	names := append(packs, p.object)
 	own, err := w.ownObjects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names = append(names, own...)
+	names := slices.Concat(packs, []string{p.object}, own)
 	slices.Sort(names)
 	for _, name := range names {
 		o, err := proveObject(ctx, w.vault.Bucket(), name)
@@ -90,8 +89,8 @@ func (l *Lifecycle) Prove(ctx context.Context, g access.Grant, ref string) (*Pro
 
 // ownObjects lists what every point needs of the vault itself: header and keys.
 func (w *view) ownObjects(ctx context.Context) ([]string, error) {
-	out := []string{"header"}
-	err := w.vault.Bucket().List(ctx, "keys/", func(i blob.Info) error {
+	out := []string{vault.HeaderName}
+	err := w.vault.Bucket().List(ctx, vault.KeysPrefix, func(i blob.Info) error {
 		out = append(out, i.Name)
 		return nil
 	})

@@ -163,8 +163,13 @@ const (
 	Full  = verify.Full
 )
 
-// CanaryPrefix begins the names of objects that are made to be attacked.
-const CanaryPrefix = objects.CanaryPrefix
+// What the names of objects begin with; [CanaryPrefix] those of objects that are
+// made to be attacked.
+const (
+	CanaryPrefix = objects.CanaryPrefix
+	KeysPrefix   = objects.KeysPrefix
+	HeaderName   = objects.HeaderName
+)
 
 // MaxAffected bounds the files listed for one object.
 const MaxAffected = verify.MaxAffected
@@ -175,6 +180,9 @@ var (
 	NewSourceID   = objects.NewSourceID
 	ParseSourceID = objects.ParseSourceID
 	ParsePointID  = objects.ParsePointID
+	PointObjects  = objects.OfPoint
+	IsOwnObject   = objects.IsOwn
+	IsIntent      = objects.IsIntent
 	StampOf       = tree.StampOf
 	HintKeyOf     = points.HintKeyOf
 	NewFact       = records.NewFact

@@ -56,10 +56,11 @@ func ParsePointID(s string) (PointID, error) {
 // The names of which there is one: the header and its copy.
 const (
 	HeaderName = "header"
-	HeaderTwin = "keys/header"
+	KeysPrefix = "keys/"
+	HeaderTwin = KeysPrefix + "header"
 	// SlotPrefix begins the names of key slots, SigningPrefix those of signing keys.
-	SlotPrefix    = "keys/slot-"
-	SigningPrefix = "keys/sign-"
+	SlotPrefix    = KeysPrefix + "slot-"
+	SigningPrefix = KeysPrefix + "sign-"
 )
 
 // SmallLimit bounds what is read whole into memory, in bytes.
@@ -99,6 +100,22 @@ func OwnerName(epoch uint64) string { return fmt.Sprintf("%s%010d", OwnerPrefix,
 // PointName names a point.
 func PointName(source SourceID, number uint64) string {
 	return fmt.Sprintf("%s%s/%010d", PointPrefix, source, number)
+}
+
+// OfPoint names the objects that are a point's alone: itself and its intent. Its
+// packs may be shared.
+func OfPoint(point string) []string { return []string{point, point + IntentSuffix} }
+
+// IsIntent reports whether an object is the intent of a point.
+func IsIntent(name string) bool {
+	_, _, intent, ok := ParsePoint(name)
+	return ok && intent
+}
+
+// IsOwn reports whether an object is the vault's own: without it no point can be
+// read, or what is true of points be known.
+func IsOwn(name string) bool {
+	return name == HeaderName || strings.HasPrefix(name, KeysPrefix) || strings.HasPrefix(name, GovernancePrefix)
 }
 
 // ParsePoint tells whether name is a point's or an intent's.

@@ -1,0 +1,157 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// stored is what a view has read of its vault so far. Manifests, packs of points
+// and records never change, so each is read once for a view.
+type stored struct {
+	refs   []vault.PointRef // nil until listed
+	points map[string]vault.Point
+	needed map[string][]string // packs, by point object
+	users  map[string]int
+
+	certified map[string][]vault.CertificateRecord
+	batches   map[string]string
+}
+
+// manifest reads the manifest of a point.
+func (w *view) manifest(ctx context.Context, object string) (vault.Point, error) {
+	if m, ok := w.stored.points[object]; ok {
+		return m, nil
+	}
+	m, err := w.vault.ReadPoint(ctx, object)
+	if err != nil {
+		return m, err
+	}
+	if w.stored.points == nil {
+		w.stored.points = map[string]vault.Point{}
+	}
+	w.stored.points[object] = m
+	return m, nil
+}
+
+// manifests reads those of all points that were in the store when this was
+// first asked, and names the points that cannot be read.
+func (w *view) manifests(ctx context.Context) (points []vault.Point, unreadable []string, err error) {
+	if w.refs == nil {
+		if w.refs, err = w.vault.ListPoints(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, ref := range w.refs {
+		m, err := w.manifest(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			unreadable = append(unreadable, ref.Object)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		points = append(points, m)
+	}
+	return points, unreadable, nil
+}
+
+// packs names the packs that a point needs. The slice is shared.
+func (w *view) packs(ctx context.Context, m vault.Point) ([]string, error) {
+	if names, ok := w.needed[m.Object]; ok {
+		return names, nil
+	}
+	names, err := w.vault.PackObjects(ctx, m.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	if w.needed == nil {
+		w.needed = map[string][]string{}
+	}
+	w.needed[m.Object] = names
+	return names, nil
+}
+
+// packUsers counts the points of the view that need each pack.
+func (w *view) packUsers(ctx context.Context) (map[string]int, error) {
+	if w.users != nil {
+		return w.users, nil
+	}
+	users := map[string]int{}
+	for _, p := range w.points {
+		m, err := w.manifest(ctx, p.object)
+		if errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.Damaged) {
+			continue // it needs nothing that could be named
+		}
+		if err != nil {
+			return nil, err
+		}
+		names, err := w.packs(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			users[n]++
+		}
+	}
+	w.users = users
+	return users, nil
+}
+
+// allCertificates gives the disposals recorded, in their order.
+func (w *view) allCertificates() ([]vault.CertificateRecord, error) {
+	out := []vault.CertificateRecord{}
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			if f.Kind != vault.FactCertificate {
+				continue
+			}
+			var c vault.CertificateRecord
+			if err := f.Decode(&c); err != nil {
+				return out, errkind.Wrap(errkind.Damaged, err, "certificate in governance record %d", r.Number)
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// certificates gives those of each point, by its id.
+func (w *view) certificates() (map[string][]vault.CertificateRecord, error) {
+	if w.certified == nil {
+		list, err := w.allCertificates()
+		if err != nil {
+			return nil, err
+		}
+		w.certified = map[string][]vault.CertificateRecord{}
+		for _, c := range list {
+			id := lower(c.Point.String())
+			w.certified[id] = append(w.certified[id], c)
+		}
+	}
+	return w.certified, nil
+}
+
+// signedBatches gives, for each point that may go by a signature, the disposal
+// batch that has it. A batch that cannot be decoded signs nothing.
+func (w *view) signedBatches() map[string]string {
+	if w.batches != nil {
+		return w.batches
+	}
+	w.batches = map[string]string{}
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			var b vault.BatchRecord
+			if f.Kind != vault.FactBatch || f.Decode(&b) != nil {
+				continue
+			}
+			for _, id := range b.Points {
+				if w.batches[id] == "" {
+					w.batches[id] = b.ID
+				}
+			}
+		}
+	}
+	return w.batches
+}
