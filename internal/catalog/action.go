@@ -6,12 +6,9 @@ import "github.com/counterfoil/counterfoil/internal/access"
 // names so far. Each method names the ones that may lead to it; recover may
 // rebuild every index table.
 const (
-	vaultUpdate  access.Action = "vault/update"
-	vaultProtect access.Action = "vault/protect"
 	vaultRepair  access.Action = "vault/repair"
 	vaultCopy    access.Action = "vault/copy"
 	sourceUpdate access.Action = "source/update"
-	sourceDelete access.Action = "source/delete"
 	policyUpdate access.Action = "policy/update"
 	drillRun     access.Action = "drill/run"
 	pointUpdate  access.Action = "point/update"

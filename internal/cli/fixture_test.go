@@ -150,6 +150,13 @@ func fake() *http.ServeMux {
 	answer("GET classes", []api.Class{{ID: "general_ledger", Title: "General ledger", Minimum: "7 years", ClockStart: "audit_concluded", Basis: "law", Citation: "17 CFR 210.2-06"}})
 	answer("POST sources/{name}/freeze", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2, Frozen: true})
 	answer("POST sources/{name}/freezes/{id}/release", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2})
+	answer("POST vaults/{name}/settings", api.SettingsChange{Vault: "books", Effect: "weakens", Changes: []string{"soft delete is switched off: what is deleted from now on cannot be brought back"}})
+	answer("POST vaults/{name}/delete", api.VaultDeletion{Vault: "books", Points: 2, PurgeAfter: at(day().AddDate(0, 0, 14))})
+	answer("POST vaults/{name}/undelete", api.VaultDeletion{Vault: "books", Points: 2})
+	answer("POST sources/{name}/stop", api.SourceChange{Source: "ledgers", Vault: "books", State: "stopped-for-ever", Points: 2})
+	answer("POST sources/{name}/resume", api.SourceChange{Source: "ledgers", Vault: "books", State: "protected", Points: 2})
+	answer("POST sources/{name}/delete", api.SourceChange{Source: "ledgers", Vault: "books", State: "deleted", Points: 2, PurgeAfter: at(day().AddDate(0, 0, 14))})
+	answer("POST sources/{name}/undelete", api.SourceChange{Source: "ledgers", Vault: "books", State: "stopped", Points: 2})
 	answer("GET clock", trusted())
 	answer("POST clock/attest", trusted())
 	answer("GET vaults/{name}/holds", []api.Hold{hold()})
@@ -273,7 +280,7 @@ func proof() api.Proof {
 
 func source() api.Source {
 	return api.Source{
-		ID: "01JZSOURCE0000000000000000", Name: "ledgers", Kind: "files", Vault: "books", Policy: "sox", PolicyVersion: 1,
+		ID: "01JZSOURCE0000000000000000", Name: "ledgers", Kind: "files", State: "protected", Vault: "books", Policy: "sox", PolicyVersion: 1,
 		Paths: []string{"/srv/ledgers", "/srv/old\uFFFD"}, PathsRaw: [][]byte{[]byte("/srv/ledgers"), []byte("/srv/old\xff")},
 		Excludes: []string{"*.tmp"}, ExcludeLarger: 1 << 30, ExcludeCaches: true, OneFileSystem: true,
 		Classes: []api.ClassPath{{Class: "ledger", Path: "/gl/**"}}, Owner: "controller", CreatedAt: day(), Points: 2,

@@ -149,6 +149,9 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err := custody.Agree(row, records); err != nil {
 		return backup.Request{}, err
 	}
+	if err := custody.MayBackUp(row, source, records); err != nil {
+		return backup.Request{}, err
+	}
 	facts := custody.PointRecords(records)
 	history, err := custody.History(past, facts)
 	if err != nil {
