@@ -7,17 +7,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/calendar"
 )
 
-// A run is an instant at which a schedule asks for a backup. Runs are times on
-// the wall in the policy's zone, counted anew on each day:
-//
-//   - daily and weekly: At, on the days that the schedule names.
-//   - hourly: where the window begins, else midnight, and every so many hours
-//     from there, before the window or the day ends.
-//
-// A time that the clocks skip means the first instant after the change, one
-// that they show twice means its first occurrence, and times that fall on the
-// same instant are one run. So an hourly schedule pauses for the repeated hour.
-
 const dayMinutes = 24 * 60
 
 // timetable is a schedule that was read: minutes count from the midnight at
@@ -69,6 +58,17 @@ func (s Schedule) table(zone *time.Location) (t timetable, ok bool) {
 
 // Next gives the first run after an instant; ok is false if there is none, as
 // of a manual schedule. A nil zone is UTC. It looks at a few days at most.
+//
+// A run is an instant at which the schedule asks for a backup. Runs are times
+// on the wall in the policy's zone, counted anew on each day:
+//
+//   - daily and weekly: At, on the days that the schedule names.
+//   - hourly: where the window begins, else midnight, and every so many hours
+//     from there, before the window or the day ends.
+//
+// A time that the clocks skip means the first instant after the change, one
+// that they show twice means its first occurrence, and times that fall on the
+// same instant are one run. So an hourly schedule pauses for the repeated hour.
 func (s Schedule) Next(after time.Time, zone *time.Location) (run time.Time, ok bool) {
 	t, ok := s.table(zone)
 	if !ok {

@@ -386,6 +386,14 @@ func TestValidate_RefusesAScheduleWithoutSense(t *testing.T) {
 	}
 }
 
+func TestValidate_RefusesTheZoneOfTheHost(t *testing.T) {
+	p := SOX()
+	p.Zone = "Local"
+	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "zone must") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func BenchmarkNext(b *testing.B) {
 	after, loc := instant(b, "2026-11-28T10:00:00Z"), zone(b, "Europe/London")
 	for name, s := range map[string]Schedule{"daily": daily("01:00"), "weekly": weekly("01:00", "friday"), "hourly": hourly(1, "20:00", "06:00")} {

@@ -38,7 +38,8 @@ func (p Policy) Validate() error {
 	if p.Version < 1 {
 		bad.add("version", "must be 1 or more, not %d", p.Version)
 	}
-	if !zoneForm.MatchString(p.Zone) {
+	// "Local" would be another zone on every host.
+	if !zoneForm.MatchString(p.Zone) || p.Zone == "Local" {
 		bad.add("zone", "must be the name of a time zone such as Europe/London, not %q", p.Zone)
 	}
 	p.Schedule.check(&bad)
