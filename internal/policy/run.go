@@ -95,12 +95,9 @@ func (t timetable) next(after time.Time) (time.Time, bool) {
 
 func (t timetable) runs(after, until time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
-		last := after
+		last, end := after, calendar.DateOf(until, t.zone)
 		// The runs of the day before may reach into this one.
-		for d := calendar.DateOf(after, t.zone).AddDays(-1); ; d = d.AddDays(1) {
-			if t.moment(d, 0).After(until) {
-				return
-			}
+		for d := calendar.DateOf(after, t.zone).AddDays(-1); !end.Before(d); d = d.AddDays(1) {
 			if !t.days[d.Weekday()] {
 				continue
 			}
