@@ -147,6 +147,7 @@ func fake() *http.ServeMux {
 	})
 	answer("GET policies", []api.Policy{policyOne()})
 	answer("GET policies/{name}", policyOne())
+	answer("GET policies/{name}/runs", api.PolicyRuns{Policy: "sox", Version: 1, Zone: "Europe/London", Schedule: nightly, Runs: londonNights()})
 	answer("GET classes", []api.Class{{ID: "general_ledger", Title: "General ledger", Minimum: "7 years", ClockStart: "audit_concluded", Basis: "law", Citation: "17 CFR 210.2-06"}})
 	answer("POST sources/{name}/freeze", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2, Frozen: true})
 	answer("POST sources/{name}/freezes/{id}/release", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2})
@@ -230,8 +231,19 @@ func trusted() api.Clock {
 		Latched: "jump", LatchedSince: at(day()), Refusal: "the latch is closed: counterfoil clock attest opens it", Attested: "2026-06-17T11:04:05Z by ana: looked at the wall"}
 }
 
+const nightly = "daily at 01:30, Europe/London; missed runs are caught up by one"
+
+// londonNights are runs around the night in which clocks are set forward.
+func londonNights() []api.PolicyRun {
+	at := func(d, h, m int) time.Time { return time.Date(2026, 3, d, h, m, 0, 0, time.UTC) }
+	return []api.PolicyRun{
+		{At: at(27, 1, 30), Local: "Fri 2026-03-27 01:30 +00:00"}, {At: at(28, 1, 30), Local: "Sat 2026-03-28 01:30 +00:00"},
+		{At: at(29, 1, 0), Local: "Sun 2026-03-29 02:00 +01:00"}, {At: at(30, 0, 30), Local: "Mon 2026-03-30 01:30 +01:00"},
+	}
+}
+
 func policyOne() api.Policy {
-	return api.Policy{Name: "sox", Version: 1, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}}}
+	return api.Policy{Name: "sox", Version: 1, Schedule: nightly, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}}}
 }
 
 func hold() api.Hold {

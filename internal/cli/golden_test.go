@@ -62,6 +62,7 @@ func commands() map[string][]string {
 		"vault_canary":           {"vault", "canary", "books"},
 		"policy_list":            {"policy", "list"},
 		"policy_show":            {"policy", "show", "sox"},
+		"policy_runs":            {"policy", "runs", "sox", "--from", "2026-03-27", "--count", "4"},
 		"class_list":             {"class", "list"},
 		"lifecycle_freeze":       {"lifecycle", "freeze", "ledgers", "--reason", "INC-12"},
 		"lifecycle_unfreeze":     {"lifecycle", "unfreeze", "ledgers", "01jzfreeze0000000000000000", "--reason", "INC-12"},

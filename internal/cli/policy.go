@@ -41,10 +41,10 @@ func newPolicyShow(s *session) *cobra.Command {
 	return s.command(page{
 		use:     "show NAME",
 		short:   "show a policy",
-		long:    "Shows the last version of a policy: when its tags fall due and how long points\nwith them are kept. With --output json it is whole.",
+		long:    "Shows the last version of a policy: its schedule (nothing runs by it\nyet), when its tags fall due and how long points with them are kept. With\n--output json it is whole.",
 		example: "counterfoil policy show sox",
 	}, func(ctx context.Context, args []string) error {
-		s.missing = "counterfoil policy list shows the policies"
+		s.missing = missingPolicy
 		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Policy, error) { return c.Policy(ctx, args[0]) })
 		if err != nil {
 			return err
@@ -52,6 +52,7 @@ func newPolicyShow(s *session) *cobra.Command {
 		return s.print(v, func() {
 			p := s.newSheet()
 			p.fact("Policy", "%s, version %d", v.Name, v.Version)
+			p.fact("Schedule", "%s", v.Schedule)
 			var lines []string
 			for _, k := range v.Keep {
 				line := k.Tag + ": " + k.For

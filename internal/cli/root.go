@@ -29,7 +29,7 @@ func newRoot(s *session) *cobra.Command {
 		s.group("lifecycle", "dispose of what its retention has ended", "",
 			newLifecyclePlan(s), newLifecycleApply(s), newLifecycleSign(s), newLifecycleCertificates(s), newLifecycleFreeze(s), newLifecycleUnfreeze(s)),
 		s.group("policy", "how long points are kept", "",
-			newPolicyList(s), newPolicyShow(s)),
+			newPolicyList(s), newPolicyShow(s), newPolicyRuns(s)),
 		s.group("class", "kinds of records and their periods", "", newClassList(s)),
 		s.group("hold", "legal holds: what must not be deleted meanwhile", "",
 			newHoldPlace(s), newHoldList(s), newHoldRelease(s)),

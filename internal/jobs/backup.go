@@ -126,9 +126,9 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err != nil {
 		return backup.Request{}, err
 	}
-	zone, err := time.LoadLocation(p.Zone)
+	zone, err := custody.Zone(p)
 	if err != nil {
-		return backup.Request{}, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
+		return backup.Request{}, err
 	}
 	classes, err := custody.Classes(append(append([]policy.ClassRule(nil), p.Classes...), detail.Classes...))
 	if err != nil {

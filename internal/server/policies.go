@@ -47,7 +47,7 @@ func policyOf(row catalog.Policy) (api.Policy, error) {
 	if err != nil {
 		return api.Policy{}, err
 	}
-	out := api.Policy{Name: row.Name, Version: row.Version, Document: row.Body, Keep: []api.PolicyKeep{}}
+	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}}
 	for _, k := range p.Keep {
 		out.Keep = append(out.Keep, api.PolicyKeep{Tag: string(k.Tag), For: k.For.Words(), Due: dueOf(k)})
 	}

@@ -107,6 +107,7 @@ func (s *Server) Handler() http.Handler {
 		"POST /api/v1/audit/verify":                        s.auditVerify,
 		"GET /api/v1/policies":                             s.policies,
 		"GET /api/v1/policies/{name}":                      s.policy,
+		"GET /api/v1/policies/{name}/runs":                 s.policyRuns,
 		"GET /api/v1/classes":                              s.classes,
 		"POST /api/v1/sources/{name}/freeze":               s.freeze,
 		"POST /api/v1/sources/{name}/freezes/{id}/release": s.unfreeze,
