@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/hold"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
@@ -155,12 +156,23 @@ func TestEvent_FourteenMonthsLater(t *testing.T) {
 	if len(plan.Expire) != 0 || len(plan.Waiting) == 0 {
 		t.Fatalf("without a signed batch: %+v", plan)
 	}
-	b, err := r.life.SignBatch(t.Context(), grant(access.DisposalSign), "books", "minute 12")
+	b, err := r.sign(vault.SignedByOwner)
 	if err != nil || len(b.Points) == 0 {
 		t.Fatalf("%+v, %v", b, err)
 	}
+	if plan := r.plan(); len(plan.Expire) != 0 {
+		t.Errorf("signed by the owner alone: %+v", plan.Expire)
+	}
+	if _, err := r.sign(vault.SignedByOwner); !errkind.Is(err, errkind.NotFound) {
+		t.Errorf("signed twice by the owner: %v", err)
+	}
+	if _, err := r.life.SignBatch(t.Context(), grant(access.DisposalSign), "books", vault.SignedByOfficer, nil, b.ID, "another batch"); !errkind.Is(err, errkind.Busy) {
+		t.Errorf("signed what was not looked at: %v", err)
+	}
+	officer, err := r.sign(vault.SignedByOfficer)
+	r.must(err)
 	out := r.expire()
-	if len(out.Certificates) != len(b.Points) || out.Certificates[0].Batch != b.ID {
+	if len(out.Certificates) != len(b.Points) || out.Certificates[0].Batch != b.ID+" "+officer.ID {
 		t.Errorf("%+v", out)
 	}
 }
