@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/counterfoil/counterfoil/internal/blob/blobtest"
 	"github.com/counterfoil/counterfoil/test/built"
 	"github.com/google/go-cmp/cmp"
 )
@@ -31,6 +32,10 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 var counterfoil, verifier string
 
 func TestMain(m *testing.M) {
+	if err := blobtest.ForgoFlag(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	flag.Parse()
 	folder, err := buildPrograms()
 	if err != nil {
