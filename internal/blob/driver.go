@@ -88,7 +88,7 @@ type Attempt struct {
 
 // Prober is a driver that can attack an object by the store's own means, past
 // every check of its own. An attempt that is not refused destroys the object or
-// its lock.
+// its lock. One whose store has no such means now is Unsupported.
 type Prober interface {
 	Provoke(ctx context.Context, name string) ([]Attempt, error)
 }

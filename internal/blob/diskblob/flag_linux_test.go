@@ -394,3 +394,28 @@ func TestChild_WithoutTheRight(t *testing.T) {
 	_, err = Open(folder, Options{Now: clock.Now, ImmutableFlag: true, AdministeredByOthers: true})
 	wantKind(t, "declared", err, errkind.Unsupported)
 }
+
+func TestProvoke_TheSystemRefusesForTheFlag(t *testing.T) {
+	clock := blobtest.NewClock()
+	d, folder := freshFlagged(t, clock.Now)
+	lock := blob.Lock{Mode: blob.Governance, Until: clock.Now().Add(time.Hour)}
+	put(t, d, "canary/a", []byte("kept"), blob.PutOptions{Lock: lock})
+	before := files(t, folder)
+	attempts, err := d.Provoke(t.Context(), "canary/a")
+	if err != nil || len(attempts) != 6 {
+		t.Fatalf("%v, %v", attempts, err)
+	}
+	for _, a := range attempts {
+		wantKind(t, a.Name, a.Err, errkind.Refused)
+	}
+	if diff := cmp.Diff(before, files(t, folder)); diff != "" {
+		t.Fatalf("files (-before +after):\n%s", diff)
+	}
+	blobtest.ClearFlags(t, folder)
+	attempts, err = d.Provoke(t.Context(), "canary/a")
+	if err != nil || attempts[0].Err != nil || attempts[2].Err != nil {
+		t.Fatalf("without the flag: %v, %v", attempts, err)
+	}
+	_, err = reopen(t, folder, clock.Now).Provoke(t.Context(), "canary/a")
+	wantKind(t, "provoke where only this process enforces", err, errkind.Unsupported)
+}
