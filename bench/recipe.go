@@ -14,7 +14,7 @@ func (engineRecipe) call(p place, args ...string) command {
 
 func (r engineRecipe) prepare(p place) []command {
 	return []command{
-		r.call(p, "vault", "create", "bench", "file://"+p.store, "--recovery-kit", p.in("kit.txt")),
+		r.call(p, "vault", "create", "bench", "file://"+p.store+"?immutable-flag=off", "--recovery-kit", p.in("kit.txt")),
 		r.call(p, "source", "create", "corpus", p.source, "--vault", "bench"),
 	}
 }

@@ -35,7 +35,10 @@ func (s stores) folder(url blob.URL, open func(string, diskblob.Options) (*diskb
 	if url.Scheme != blob.SchemeFile {
 		return nil, nil, errkind.New(errkind.Unsupported, "this version keeps vaults in folders and S3 buckets, not at %s", url)
 	}
-	driver, err := open(url.Path, diskblob.Options{Now: s.now})
+	driver, err := open(url.Path, diskblob.Options{
+		Now: s.now, ImmutableFlag: url.Setting(blob.FileImmutableFlag) != blob.ImmutableFlagOff,
+		AdministeredByOthers: url.Setting(blob.FileAdministeredBy) == blob.AdministeredByOthers,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

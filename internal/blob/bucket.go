@@ -254,7 +254,9 @@ func (b *Bucket) Provoke(ctx context.Context, grant access.Grant, name string, l
 	}
 	if p, ok := b.driver.(Prober); ok {
 		attempts, err := p.Provoke(ctx, name)
-		return attempts, at("provoke", name, err)
+		if !errkind.Is(err, errkind.Unsupported) {
+			return attempts, at("provoke", name, err)
+		}
 	}
 	_, replace := b.Put(ctx, name, []byte("replaced\n"), PutOptions{Replace: true})
 	attempts := []Attempt{

@@ -34,6 +34,9 @@ type Info struct {
 	// Version names this very version where the store keeps versions, else "".
 	Version string
 	Lock    Lock
+	// Loose tells, in a listing, that the lock lacks what this store has to enforce
+	// it by; setting the same lock again puts that right.
+	Loose bool
 }
 
 // PutOptions say how an object is stored.
@@ -58,10 +61,11 @@ type Caps struct {
 	// means that it cannot lock.
 	Modes []Mode
 	// Enforcer says in a few words who enforces locks, for reports:
-	// "this process", "the operating system", "the object store".
+	// "this process", "the object store".
 	Enforcer string
 	// Assurance is the assurance level, 1 to 3, of compliance locks in this store:
-	// 1 where only this process, or whoever administers this host, keeps them.
+	// 1 where only this process, or whoever administers this host, keeps them; 2
+	// where the operating system does, and others are said to administer the host.
 	Assurance int
 	// Versions tells whether overwritten and deleted objects keep versions.
 	Versions bool
@@ -84,7 +88,7 @@ type Attempt struct {
 
 // Prober is a driver that can attack an object by the store's own means, past
 // every check of its own. An attempt that is not refused destroys the object or
-// its lock.
+// its lock. One whose store has no such means now is Unsupported.
 type Prober interface {
 	Provoke(ctx context.Context, name string) ([]Attempt, error)
 }
@@ -141,7 +145,8 @@ type Driver interface {
 	// Delete removes one object. A locked one is Refused; one that is not
 	// there is NotFound.
 	Delete(ctx context.Context, name string) error
-	// SetLock raises an object's lock. Lowering mode or date is Refused.
+	// SetLock raises an object's lock. Lowering mode or date is Refused; the lock
+	// that is there is made whole where the store's means of enforcing it is missing.
 	SetLock(ctx context.Context, name string, lock Lock) error
 	// Caps tells what the store can do; it does no I/O.
 	Caps() Caps

@@ -30,7 +30,7 @@ type URL struct {
 	// Path is the clean, absolute path of a file store's folder, the bucket and
 	// prefix of an S3 store (books or books/prod), or the name of a store in memory.
 	Path string
-	// Query has the settings of an S3 store, sorted and escaped.
+	// Query has the settings of a file or an S3 store, sorted and escaped.
 	Query string
 }
 
@@ -39,12 +39,17 @@ func (u URL) String() string {
 	if u.Scheme == SchemeFile {
 		// A path with a colon in front must not look like a scheme or a host,
 		// so that the authority is always written and always empty.
-		return "file://" + (&url.URL{Path: u.Path}).EscapedPath()
+		return u.asked("file://" + (&url.URL{Path: u.Path}).EscapedPath())
 	}
-	if u.Query != "" {
-		return u.Scheme + "://" + u.Path + "?" + u.Query
+	return u.asked(u.Scheme + "://" + u.Path)
+}
+
+// asked adds the settings to a URL.
+func (u URL) asked(s string) string {
+	if u.Query == "" {
+		return s
 	}
-	return u.Scheme + "://" + u.Path
+	return s + "?" + u.Query
 }
 
 // ParseURL reads the URL of a store, such as file:///srv/vault. It fails with
@@ -69,18 +74,6 @@ func ParseURL(s string) (URL, error) {
 	default:
 		return URL{}, errkind.New(errkind.Invalid, "%q: the scheme %s names no kind of store; a store's URL looks like file:///srv/vault", s, u.Scheme)
 	}
-}
-
-func parseFile(s string, u *url.URL) (URL, error) {
-	switch {
-	case strings.ContainsAny(s, "?#"):
-		return URL{}, errkind.New(errkind.Invalid, "%q: a file URL has no query or fragment; write ? as %%3F and # as %%23", s)
-	case u.Host != "" || u.User != nil:
-		return URL{}, errkind.New(errkind.Invalid, "%q: a file URL names no host and its path begins with a slash, as in file:///srv/vault", s)
-	case !strings.HasPrefix(s[len(SchemeFile)+1:], "///"):
-		return URL{}, errkind.New(errkind.Invalid, "%q: a file URL has an absolute path, as in file:///srv/vault", s)
-	}
-	return fileURL(s, u.Path)
 }
 
 // fileURL makes a URL of an absolute path; shown is what the user wrote.

@@ -81,7 +81,7 @@ func checkS3(values url.Values) error {
 	return nil
 }
 
-// Setting gives a setting of an S3 store, "" if it has none.
+// Setting gives a setting of a store, "" if it has none.
 func (u URL) Setting(name string) string {
 	values, err := url.ParseQuery(u.Query)
 	if err != nil {

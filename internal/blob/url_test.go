@@ -12,14 +12,16 @@ import (
 
 func TestParseURL_Accepted(t *testing.T) {
 	for s, want := range map[string]blob.URL{
-		"file:///srv/vault":          {Scheme: "file", Path: "/srv/vault"},
-		"FILE:///srv/vault/":         {Scheme: "file", Path: "/srv/vault"},
-		"file:///srv//./vault":       {Scheme: "file", Path: "/srv/vault"},
-		"file:////srv/vault":         {Scheme: "file", Path: "/srv/vault"},
-		"file:///my%20vaults/%C3%A4": {Scheme: "file", Path: "/my vaults/ä"},
-		"file:///a%3Fb%23c%25d%FF":   {Scheme: "file", Path: "/a?b#c%d\xff"},
-		"file:///a:b@c/...":          {Scheme: "file", Path: "/a:b@c/..."},
-		"mem://test-1":               {Scheme: "mem", Path: "test-1"},
+		"file:///srv/vault":                        {Scheme: "file", Path: "/srv/vault"},
+		"FILE:///srv/vault/":                       {Scheme: "file", Path: "/srv/vault"},
+		"file:///srv//./vault":                     {Scheme: "file", Path: "/srv/vault"},
+		"file:////srv/vault":                       {Scheme: "file", Path: "/srv/vault"},
+		"file:///my%20vaults/%C3%A4":               {Scheme: "file", Path: "/my vaults/ä"},
+		"file:///a%3Fb%23c%25d%FF":                 {Scheme: "file", Path: "/a?b#c%d\xff"},
+		"file:///a:b@c/...":                        {Scheme: "file", Path: "/a:b@c/..."},
+		"file:///srv/a%3Fb?administered-by=others": {Scheme: "file", Path: "/srv/a?b", Query: "administered-by=others"},
+		"file:///srv?immutable-flag=off":           {Scheme: "file", Path: "/srv", Query: "immutable-flag=off"},
+		"mem://test-1":                             {Scheme: "mem", Path: "test-1"},
 	} {
 		got, err := blob.ParseURL(s)
 		if err != nil || got != want {
@@ -35,7 +37,8 @@ func TestParseURL_Accepted(t *testing.T) {
 func TestParseURL_Refused(t *testing.T) {
 	for _, s := range []string{
 		"", "vault", "/srv/vault", "file:", "file:vault", "file:/srv/vault", "file://srv/vault", "file://localhost/srv",
-		"file://./srv", "file:///", "file:///srv?x=1", "file:///srv?", "file:///srv#top", "file:///srv#", "file:///../srv",
+		"file://./srv", "file:///", "file:///srv?x=1", "file:///srv?", "file:///srv?administered-by=me", "file:///srv?immutable-flag=off&immutable-flag=off",
+		"file:///srv?administered-by=others&immutable-flag=off", "file:///srv?administered-by=others#x", "file:///srv?administered-by=", "file:///srv?%zz", "file:///srv?immutable-flag=off;", "file:///srv#top", "file:///srv#", "file:///../srv",
 		"file:///srv/%2e%2e/etc", "file:///a%00b", "file:///%zz", "file:///a\x00b", "file://user@/srv", "http://example.com/x",
 		"s3://", "s3://x", "S3://x?region=r", "s3://Books?region=r", "s3://books", "s3://books?secret_key=x", "s3://key:secret@books?region=r", "s3://books:9000?region=r",
 		"s3://books/../x?region=r", "s3://books/A?region=r", "s3://books?region=", "s3://books?region=a&region=b", "s3://books?region=r&path-style=yes", "s3://books?region=r#x", "s3://books?region=%zz",

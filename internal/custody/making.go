@@ -94,8 +94,8 @@ func (m *making) write(path, text string) error {
 
 // undo takes back what was made. What was at the store's place before, or was
 // put there by somebody else at the same time, stays.
-func (m *making) undo(ctx context.Context, cause error) error {
-	cleared, err := m.clearStore(ctx, cause)
+func (m *making) undo(ctx context.Context, g access.Grant, cause error) error {
+	cleared, err := m.clearStore(ctx, g, cause)
 	errs := []error{err}
 	if m.release != nil {
 		errs = append(errs, m.release())
@@ -117,14 +117,19 @@ func (m *making) undo(ctx context.Context, cause error) error {
 
 // clearStore empties the store's folder if it was empty, and removes it if it
 // was not there. It tells whether nothing of ours is left.
-func (m *making) clearStore(ctx context.Context, cause error) (bool, error) {
+func (m *making) clearStore(ctx context.Context, g access.Grant, cause error) (bool, error) {
 	folder := m.new.URL.Path
 	switch {
 	case m.before == untouched:
 		return true, nil
 	case m.before == taken || m.vault == nil && (errkind.Is(cause, errkind.Exists) || m.othersVault(ctx)):
 		return m.bucket == nil, nil
-	case m.before == absent:
+	case m.bucket != nil:
+		if err := m.bucket.Abandon(ctx, g); err != nil {
+			return false, err
+		}
+	}
+	if m.before == absent {
 		if _, err := os.Lstat(folder); errors.Is(err, os.ErrNotExist) {
 			return true, nil // on a read-only file system, removing even nothing fails
 		}

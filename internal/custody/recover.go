@@ -247,6 +247,19 @@ func PointRecords(records []vault.Record) []retention.Fact {
 	return readRecords(records).facts
 }
 
+// flagLevel is the level of a vault whose operating system enforces locks: 1
+// as long as some lock lacks what it is enforced by.
+func flagLevel(ctx context.Context, v *vault.Vault) (int, error) {
+	level := 2
+	err := v.Bucket().List(ctx, "", func(i blob.Info) error {
+		if i.Loose {
+			level = 1
+		}
+		return nil
+	})
+	return level, err
+}
+
 func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, state recorded, out *Recovered) error {
 	n, err := newVaultOf(v, url, state.vault)
 	if err != nil {
@@ -257,6 +270,13 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	}
 	if state.vault != nil {
 		if out.Vault, err = settled(out.Vault, *state.vault); err != nil {
+			return err
+		}
+	}
+	// This level rests on flags of files, which a copy of a store has lost; locking
+	// the vault again sets them and reaches the level.
+	if out.Vault.AssuranceLevel == 2 {
+		if out.Vault.AssuranceLevel, err = flagLevel(ctx, v); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (
 	m := &making{custody: c, id: id, new: n, log: log}
 	if err := m.make(ctx, g); err != nil {
 		// What is left over is no more than a remark on the cause.
-		return catalog.Vault{}, errkind.Wrap(errkind.Of(err), errors.Join(err, m.undo(context.WithoutCancel(ctx), err)), "")
+		return catalog.Vault{}, errkind.Wrap(errkind.Of(err), errors.Join(err, m.undo(context.WithoutCancel(ctx), g, err)), "")
 	}
 	c.mu.Lock()
 	c.opened[m.row.ID] = &opened{vault: m.vault, release: m.release}

@@ -219,7 +219,11 @@ func (e *examination) vault(ctx context.Context, row catalog.Vault) {
 		e.add(name, Fail, "run a backup of its sources (what they still have heals), then 'vault verify "+row.Name+"'", "%d damaged objects are known", len(damages))
 		return
 	}
-	e.add(name, OK, "", "%s, level L%d", row.URL, row.AssuranceLevel)
+	enforcer := "nobody"
+	if row.Kind != catalog.VaultTrial {
+		enforcer = v.Bucket().Caps().Enforcer
+	}
+	e.add(name, OK, "", "%s, level L%d, locks kept by %s", row.URL, row.AssuranceLevel, enforcer)
 	if row.Kind == catalog.VaultTrial {
 		e.add(name, Warn, "make a real vault of it with 'vault protect "+row.Name+"', or a new one with 'vault create'", "it is a trial vault: nothing in it is locked")
 	}
@@ -242,7 +246,7 @@ func (e *examination) locks(ctx context.Context, name string, row catalog.Vault)
 	case l.Short() || len(l.Missing) > 0:
 		e.add(name, Fail, fix, "%d locks are short and %d objects that points need are missing", len(l.Raise), len(l.Missing))
 	case len(l.Raise) > 0:
-		e.add(name, Warn, fix, "%d locks have run down and should be renewed", len(l.Raise))
+		e.add(name, Warn, fix, "%d locks have run down, or their store has lost what it enforces them by, and should be renewed", len(l.Raise))
 	}
 }
 

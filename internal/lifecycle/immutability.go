@@ -29,7 +29,8 @@ type Locking struct {
 	Bytes   int64
 	// Last is the latest date of any lock.
 	Last time.Time
-	// Converted counts the objects whose locks are compliance locks already.
+	// Converted counts the objects whose locks are compliance locks already, and
+	// have what their store enforces them by.
 	Converted int
 }
 
@@ -57,7 +58,7 @@ func (w *view) preview(ctx context.Context, now time.Time) (Locking, error) {
 		if i.Lock.Until.After(out.Last) {
 			out.Last = i.Lock.Until
 		}
-		if i.Lock.Mode == blob.Compliance {
+		if i.Lock.Mode == blob.Compliance && !i.Loose {
 			out.Converted++
 		}
 		return nil
@@ -159,11 +160,12 @@ func (l *Lifecycle) finishConverting(ctx context.Context, g access.Grant, w *vie
 	return after, l.cfg.Custody.ReachLevel(ctx, g, w.row.ID, w.records)
 }
 
-// convert makes compliance locks of all governance locks that hold.
+// convert makes compliance locks of all governance locks that hold, and whole
+// those that their store has lost the means of enforcing.
 func convert(ctx context.Context, g access.Grant, b *blob.Bucket, now time.Time) error {
 	var found []blob.Info
 	err := b.List(ctx, "", func(i blob.Info) error {
-		if i.Lock.Mode == blob.Governance && i.Lock.Holds(now) {
+		if (i.Lock.Mode == blob.Governance || i.Loose) && i.Lock.Holds(now) {
 			found = append(found, i)
 		}
 		return nil

@@ -23,7 +23,8 @@ type Locks struct {
 	// them that are locked long enough.
 	Objects, Locked int
 	// Raise are locks to be raised: missing, short, or sliding ones that have run
-	// down.
+	// down; and those to be set again as they are, since their store has lost what
+	// it enforces them by.
 	Raise []Raise
 	// Missing are objects that a point needs and the store lacks.
 	Missing []string
@@ -84,9 +85,9 @@ func (l *Lifecycle) locks(ctx context.Context, w *view) (*Locks, error) {
 	if err != nil {
 		return nil, err
 	}
-	have := map[string]blob.Lock{}
+	have := map[string]blob.Info{}
 	err = w.vault.Bucket().List(ctx, "", func(i blob.Info) error {
-		have[i.Name] = i.Lock
+		have[i.Name] = i
 		if vault.IsOwnObject(i.Name) {
 			n := needs[i.Name]
 			if n == nil {
@@ -154,10 +155,11 @@ func (w *view) until(m vault.Point) retention.Until {
 
 // compareLocks fills in what the store holds beside what is needed. It decides
 // by its arguments alone.
-func compareLocks(out *Locks, needs map[string]*need, have map[string]blob.Lock, now time.Time) {
+func compareLocks(out *Locks, needs map[string]*need, have map[string]blob.Info, now time.Time) {
 	for _, object := range sortedKeys(needs) {
 		n := needs[object]
-		lock, there := have[object]
+		info, there := have[object]
+		lock := info.Lock
 		if !there {
 			if !vault.IsIntent(object) { // a point stands without its intent
 				out.Missing = append(out.Missing, object)
@@ -170,13 +172,18 @@ func compareLocks(out *Locks, needs map[string]*need, have map[string]blob.Lock,
 		if lock.Until.Before(n.lock.Least) {
 			want = lock.Join(blob.Lock{Mode: out.Mode, Until: n.lock.Target})
 		}
-		if want != lock.Normal() {
+		if want != lock.Normal() || info.Loose {
 			out.Raise = append(out.Raise, Raise{Object: object, From: lock, To: want, Points: n.points})
 			continue
 		}
 		out.Locked++
 		if lock.Until.After(n.lock.Target.Add(time.Second)) {
 			out.Over++
+		}
+	}
+	for _, object := range sortedKeys(have) {
+		if info := have[object]; info.Loose && needs[object] == nil {
+			out.Raise = append(out.Raise, Raise{Object: object, From: info.Lock, To: info.Lock.Normal()})
 		}
 	}
 	slices.SortStableFunc(out.Raise, func(a, b Raise) int { return a.From.Until.Compare(b.From.Until) }) // the shortest first

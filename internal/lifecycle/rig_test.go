@@ -34,6 +34,8 @@ type rig struct {
 	// deleted: after the records were read, and before anything is recorded.
 	meanwhile func()
 	driver    *memblob.Driver
+	// disk is the store instead of driver, if there is one.
+	disk blob.Driver
 	// leaky is a store that refuses nothing.
 	leaky   bool
 	catalog *catalog.Catalog
@@ -66,6 +68,9 @@ func grant(a access.Action) access.Grant {
 type stores struct{ r *rig }
 
 func (s stores) Open(context.Context, blob.URL) (*blob.Bucket, func() error, error) {
+	if s.r.disk != nil {
+		return blob.New(s.r.disk, blob.Options{}), func() error { return nil }, nil
+	}
 	return blob.New(front{s.r.driver, s.r}, blob.Options{}), func() error { return nil }, nil
 }
 
@@ -79,6 +84,8 @@ type options struct {
 	classes  []policy.ClassRule
 	policy   string
 	start    time.Time
+	// disk makes the store, where it is not to be in memory.
+	disk func(now func() time.Time) blob.Driver
 }
 
 func newRig(t *testing.T, o options) *rig {
@@ -88,6 +95,9 @@ func newRig(t *testing.T, o options) *rig {
 		r.now = o.start
 	}
 	r.driver = memblob.New(r.Receipt)
+	if o.disk != nil {
+		r.disk = o.disk(r.Receipt)
+	}
 	dir := t.TempDir()
 	index, err := catalog.Open(t.Context(), filepath.Join(dir, "catalog.db"), catalog.Options{})
 	r.must(err)

@@ -50,6 +50,9 @@ func (s *Server) vault(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if out.Enforcer != nobody {
+		out.Enforcer = v.Bucket().Caps().Enforcer // as it is now, which may differ from when the vault was made
+	}
 	held := int64(objects)
 	out.Objects, out.Size, out.Warnings, out.AuditKey = &held, &size, v.Warnings(), custody.AuditPublic(v)
 	return writeJSON(w, out)
@@ -68,9 +71,12 @@ func (s *Server) vaultOf(ctx context.Context, row catalog.Vault) (api.Vault, err
 	}, err
 }
 
+// nobody enforces locks where there are none.
+const nobody = "nobody"
+
 func enforcer(row catalog.Vault, d custody.VaultDetail) string {
 	if row.AssuranceLevel == 0 {
-		return "nobody"
+		return nobody
 	}
 	return d.Enforcer
 }

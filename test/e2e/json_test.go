@@ -162,7 +162,8 @@ func fixedTree(t *testing.T) string {
 func TestJSON_Golden(t *testing.T) {
 	t.Parallel()
 	s, src := newSite(t), fixedTree(t)
-	store := filepath.Join(t.TempDir(), "store")
+	// Without the flag the same for root as for others.
+	store := filepath.Join(t.TempDir(), "store") + "?immutable-flag=off"
 	changing := []string{"vault create", "source create", "backup run", "vault verify", "restore run", "vault recover", "quickstart", "audit list", "audit verify"}
 	for _, c := range []struct {
 		name string
@@ -271,7 +272,7 @@ func TestJSON_PointHasThePromisedKeys(t *testing.T) {
 func TestJSON_EmptyLists(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.ok("vault", "create", "books", "file://"+filepath.Join(t.TempDir(), "store"))
+	s.ok("vault", "create", "books", "file://"+storeFolder(t))
 	for _, args := range [][]string{{"source", "list"}, {"point", "list"}, {"audit", "list", "--action", "restore/run"}} {
 		for _, format := range []string{"json", "yaml"} {
 			if out := s.ok(append(args, "-o", format)...); out != "[]\n" {

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/counterfoil/counterfoil/internal/source/sourcetest"
 	"github.com/counterfoil/counterfoil/test/built"
 	"github.com/google/go-cmp/cmp"
 )
@@ -276,10 +277,19 @@ func smallTree(t testing.TB) string {
 	return dir
 }
 
+// storeFolder gives a folder for the store of a vault with locks: run by root,
+// it has files that cannot be removed until their flag is cleared.
+func storeFolder(t testing.TB) string {
+	t.Helper()
+	store := filepath.Join(t.TempDir(), "store")
+	t.Cleanup(func() { sourcetest.ClearFlags(t, store) })
+	return store
+}
+
 // realVault makes a vault with locks and a source in it.
 func (s site) realVault(vault, source, path string, flags ...string) (store string) {
 	s.t.Helper()
-	store = filepath.Join(s.t.TempDir(), "store")
+	store = storeFolder(s.t)
 	s.ok("vault", "create", vault, "file://"+store)
 	s.ok(append([]string{"source", "create", source, path, "--vault", vault}, flags...)...)
 	return store

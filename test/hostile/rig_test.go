@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/counterfoil/counterfoil/internal/blob/blobtest"
 	"github.com/counterfoil/counterfoil/test/built"
 )
 
@@ -21,6 +22,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var binary string
 
 func TestMain(m *testing.M) {
+	if err := blobtest.ForgoFlag(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "hostile-")

@@ -24,7 +24,8 @@ import (
 // errCrash stands for the end of the process at one step.
 var errCrash = errors.New("crash")
 
-// change is a change of a store that has the objects old and locked.
+// change is a change of a store that has the objects old and locked, and ended,
+// whose lock has ended.
 type change struct {
 	name string
 	do   func(ctx context.Context, d *Driver, lock blob.Lock) error
@@ -73,6 +74,45 @@ func changes() []change {
 				t.Fatalf("%+v, %v", info, err)
 			}
 		}},
+		{"raise", func(ctx context.Context, d *Driver, lock blob.Lock) error {
+			return d.SetLock(ctx, "locked", raised(lock))
+		}, func(t *testing.T, d *Driver, lock blob.Lock, done bool) {
+			info, err := d.Stat(t.Context(), "locked")
+			if err != nil || info.Lock != raised(lock) && (done || info.Lock != lock) {
+				t.Fatalf("%+v, %v", info, err)
+			}
+		}},
+		{"replace what was locked", func(ctx context.Context, d *Driver, lock blob.Lock) error {
+			_, err := d.Put(ctx, "ended", []byte("newer"), blob.PutOptions{Replace: true, Lock: lock})
+			if errkind.Is(err, errkind.Refused) {
+				return nil // the new lock stands: on the new object, or on the old one that it now keeps
+			}
+			return err
+		}, func(t *testing.T, d *Driver, lock blob.Lock, done bool) {
+			info, err := d.Stat(t.Context(), "ended")
+			if err != nil || done && info.Lock != lock {
+				t.Fatalf("%+v, %v", info, err)
+			}
+			wantContent(t, d, "ended", map[int64][]byte{5: []byte("newer"), 6: []byte("locked")}[info.Size])
+		}},
+		{"replace what was locked by what is not", func(ctx context.Context, d *Driver, lock blob.Lock) error {
+			_, err := d.Put(ctx, "ended", []byte("newer"), blob.PutOptions{Replace: true})
+			return err
+		}, func(t *testing.T, d *Driver, lock blob.Lock, done bool) {
+			info, err := d.Stat(t.Context(), "ended")
+			if err != nil || done && (info.Lock != blob.Lock{} || info.Size != 5) {
+				t.Fatalf("%+v, %v", info, err)
+			}
+		}},
+		{"delete what was locked", func(ctx context.Context, d *Driver, lock blob.Lock) error {
+			return d.Delete(ctx, "ended")
+		}, func(t *testing.T, d *Driver, lock blob.Lock, done bool) {
+			_, err := d.Stat(t.Context(), "ended")
+			if err == nil && !done {
+				return
+			}
+			wantKind(t, "stat", err, errkind.NotFound)
+		}},
 		{"delete", func(ctx context.Context, d *Driver, lock blob.Lock) error {
 			return d.Delete(ctx, "old")
 		}, func(t *testing.T, d *Driver, lock blob.Lock, done bool) {
@@ -86,16 +126,30 @@ func changes() []change {
 	}
 }
 
+func raised(lock blob.Lock) blob.Lock {
+	return blob.Lock{Mode: lock.Mode, Until: lock.Until.Add(time.Hour)}
+}
+
 // TestSteps_EachFailsOrCrashes ends every kind of change at each of its steps,
 // once by an error and once as a crash would, and looks at what is left.
 func TestSteps_EachFailsOrCrashes(t *testing.T) {
+	endEverywhere(t, func(t *testing.T, _ string) Options { return Options{} }, func(*testing.T, string, *Driver) {})
+}
+
+// endEverywhere runs all changes to each of their steps, in stores with the
+// options that it is given, and has the store looked at once the change was
+// repeated to its end.
+func endEverywhere(t *testing.T, options func(t *testing.T, folder string) Options, settled func(t *testing.T, folder string, d *Driver)) {
 	for _, c := range changes() {
 		for _, crash := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/crash=%v", c.name, crash), func(t *testing.T) {
 				t.Parallel()
 				total := 0
 				for at := 0; at <= total; at++ {
-					total = max(total, endAtStep(t, c, at, crash))
+					folder := t.TempDir()
+					opts := options(t, folder)
+					steps := endAtStep(t, c, at, crash, filepath.Join(folder, "store"), opts, settled)
+					total = max(total, steps)
 				}
 				if total < 2 {
 					t.Errorf("%s has only %d steps", c.name, total)
@@ -107,12 +161,19 @@ func TestSteps_EachFailsOrCrashes(t *testing.T) {
 
 // endAtStep runs c on a new store, ends it at its step number at, counted from
 // 1, and returns how many steps it came to.
-func endAtStep(t *testing.T, c change, at int, crash bool) int {
+func endAtStep(t *testing.T, c change, at int, crash bool, folder string, opts Options, settled func(*testing.T, string, *Driver)) int {
 	clock := blobtest.NewClock()
+	opts.Now = clock.Now
 	lock := blob.Lock{Mode: blob.Compliance, Until: clock.Now().Add(time.Hour)}
-	d, folder := fresh(t, clock.Now)
+	d, err := Create(folder, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
 	put(t, d, "old", []byte("old"), blob.PutOptions{})
 	put(t, d, "locked", []byte("locked"), blob.PutOptions{Lock: lock})
+	put(t, d, "ended", []byte("locked"), blob.PutOptions{Lock: blob.Lock{Mode: blob.Governance, Until: clock.Now().Add(time.Minute)}})
+	clock.Set(clock.Now().Add(time.Minute))
 	steps, last := 0, ""
 	d.step = func(name string) error {
 		steps, last = steps+1, name
@@ -124,7 +185,7 @@ func endAtStep(t *testing.T, c change, at int, crash bool) int {
 		}
 		return errkind.New(errkind.Unavailable, "step failed")
 	}
-	err := func() (err error) {
+	err = func() (err error) {
 		defer func() {
 			if r := recover(); r != nil {
 				err = errCrash
@@ -135,7 +196,7 @@ func endAtStep(t *testing.T, c change, at int, crash bool) int {
 	if reached := at > 0 && steps >= at; reached != (err != nil) {
 		t.Fatalf("%s ended at step %d of %d: %v", c.name, at, steps, err)
 	}
-	after := reopen(t, folder, clock.Now)
+	after := reopenWith(t, folder, opts)
 	t.Run(fmt.Sprintf("%d %s", at, last), func(t *testing.T) {
 		c.settled(t, after, lock, err == nil)
 		wantContent(t, after, "locked", []byte("locked"))
@@ -151,6 +212,7 @@ func endAtStep(t *testing.T, c change, at int, crash bool) int {
 			t.Fatalf("once more: %v", again)
 		}
 		c.settled(t, after, lock, true)
+		settled(t, folder, after)
 	})
 	return steps
 }

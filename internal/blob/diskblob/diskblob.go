@@ -9,12 +9,17 @@
 //
 // What must always be true: a file has its object's name only once its bytes
 // are durable; a lock record is durable before its object has its name; an
-// unreadable lock record counts as a lock for ever; a store without locks/store
-// is not changed; symbolic links are not followed.
+// unreadable lock record counts as a lock for ever; a file loses the immutable
+// flag only when its lock was found ended, or raised in its record; a store
+// without locks/store is not changed; symbolic links are not followed.
 //
-// Locks are enforced by this process and hold against nobody who can reach the
-// folder otherwise: making the operating system enforce them is left to
-// others. Retention decides the dates.
+// Locks are enforced by this process. With [Options.ImmutableFlag], and where the
+// file system and the process's rights allow it, objects and lock records also
+// bear the immutable flag while their lock holds, so that the operating system
+// refuses to remove, replace, change or link them until somebody with root's
+// rights clears it. The flag stays after the lock's end, until this package
+// removes or replaces the object. Against who can clear it, or moves whole
+// folders away, nothing here helps. Retention decides the dates.
 package diskblob
 
 import (
@@ -53,6 +58,13 @@ const stripes = 256
 type Options struct {
 	// Now is the clock by which locks end; nil stands for the system clock.
 	Now func() time.Time
+	// ImmutableFlag has what is locked bear the file system's immutable flag, where
+	// this process may set it.
+	ImmutableFlag bool
+	// AdministeredByOthers declares that nobody who administers the vault has root's
+	// rights on this host. The store is opened only if the flag can be set, and its
+	// assurance level is then 2.
+	AdministeredByOthers bool
 }
 
 // Driver is a store in a folder. Make one with [Open] or [Create]; it may be
@@ -67,6 +79,12 @@ type Driver struct {
 	// faults names the driver's own files that were found wrong.
 	faults []string
 
+	// flags tells that what is locked is to bear the immutable flag.
+	flags bool
+	// enforcer and assurance are what Caps tells.
+	enforcer  string
+	assurance int
+
 	// stripe excludes the goroutines of this process from each other while
 	// they change objects of one group of names. It guards no field.
 	stripe [stripes]sync.Mutex
@@ -78,7 +96,7 @@ type Driver struct {
 }
 
 // Open opens the store in an existing folder. Kinds: NotFound, Invalid for
-// what is no folder.
+// what is no folder, Unsupported for a declaration that nothing bears out.
 func Open(folder string, opts Options) (*Driver, error) {
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -99,6 +117,11 @@ func Open(folder string, opts Options) (*Driver, error) {
 		now:     opts.Now,
 		step:    func(string) error { return nil },
 		durable: map[string]bool{".": true},
+
+		enforcer: "this process", assurance: 1,
+	}
+	if err := d.chooseFlag(folder, opts); err != nil {
+		return nil, closing(d, err)
 	}
 	// Only that the mark is there counts; what is wrong in it is for verification.
 	if text, err := root.ReadFile(markerName); err == nil && string(text) != markerText {
@@ -129,7 +152,7 @@ func (d *Driver) Close() error { return d.root.Close() }
 
 // Caps tells what the store can do.
 func (d *Driver) Caps() blob.Caps {
-	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: "this process", Assurance: 1, Faults: d.faults}
+	return blob.Caps{Modes: []blob.Mode{blob.Governance, blob.Compliance}, Enforcer: d.enforcer, Assurance: d.assurance, Faults: d.faults}
 }
 
 // initialise marks an empty folder as a store.

@@ -35,8 +35,13 @@ func TestConformance(t *testing.T) {
 // fresh makes an empty store.
 func fresh(t testing.TB, now func() time.Time) (*Driver, string) {
 	t.Helper()
+	return freshWith(t, Options{Now: now})
+}
+
+func freshWith(t testing.TB, opts Options) (*Driver, string) {
+	t.Helper()
 	folder := filepath.Join(t.TempDir(), "store")
-	d, err := Create(folder, Options{Now: now})
+	d, err := Create(folder, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,12 @@ func fresh(t testing.TB, now func() time.Time) (*Driver, string) {
 
 func reopen(t testing.TB, folder string, now func() time.Time) *Driver {
 	t.Helper()
-	d, err := Open(folder, Options{Now: now})
+	return reopenWith(t, folder, Options{Now: now})
+}
+
+func reopenWith(t testing.TB, folder string, opts Options) *Driver {
+	t.Helper()
+	d, err := Open(folder, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
-// SetLock implements [blob.Driver].
+// SetLock implements [blob.Driver]. It also sees to the flag of an object that
+// has the lock already.
 func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error {
 	old, release, err := d.grasp(ctx, name, lock)
 	if err != nil {
@@ -23,10 +24,12 @@ func (d *Driver) SetLock(ctx context.Context, name string, lock blob.Lock) error
 	if err != nil {
 		return err
 	}
-	if raised == old {
-		return nil
+	if raised != old {
+		if err := d.writeLock(name, raised); err != nil {
+			return err
+		}
 	}
-	return d.writeLock(name, raised)
+	return d.fasten(name, raised)
 }
 
 // grasp excludes others from an object that must be there and gives its lock;
@@ -58,6 +61,9 @@ func (d *Driver) Delete(ctx context.Context, name string) error {
 	defer release()
 	if lock.Holds(d.now()) {
 		return lock.Refuse()
+	}
+	if err := d.loosen(name, lock); err != nil {
+		return err
 	}
 	if err := d.step("remove object"); err != nil {
 		return err
@@ -180,7 +186,8 @@ func (d *Driver) readRecord(name string) ([]byte, error) {
 }
 
 // writeLock makes lock durable as the lock of name. The caller excludes others
-// and has seen that nothing is lowered.
+// and has seen that nothing is lowered. The record before loses its flag for a
+// moment, and stays whole.
 func (d *Driver) writeLock(name string, lock blob.Lock) error {
 	record := recordName(name)
 	folder := path.Dir(record)
@@ -190,6 +197,9 @@ func (d *Driver) writeLock(name string, lock blob.Lock) error {
 	temp, err := d.stage(folder, encodeRecord(name, lock), objectMode)
 	if err != nil {
 		return err
+	}
+	if err := d.clearFlag(record); err != nil {
+		return d.discard(temp, err)
 	}
 	if err := d.step("place lock record"); err != nil {
 		return d.discard(temp, err)
@@ -203,6 +213,9 @@ func (d *Driver) writeLock(name string, lock blob.Lock) error {
 // dropLock removes the record of a lock that no longer holds. Whether that is
 // durable does not matter.
 func (d *Driver) dropLock(name string) error {
+	if err := d.clearFlag(recordName(name)); err != nil {
+		return err
+	}
 	err := d.root.Remove(recordName(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

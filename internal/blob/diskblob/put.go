@@ -53,10 +53,14 @@ func (d *Driver) Put(ctx context.Context, name string, data []byte, opts blob.Pu
 }
 
 // settled passes err on. Where it says that the object exists, the caller may
-// rely on that object as on one it put, so its name is made durable first:
-// its writer may have crashed, or not be as far.
+// rely on that object as on one it put, so its name is made durable first, and
+// its flag seen to: its writer may have crashed, or not be as far. Where a lock
+// refuses the change, it is one that such a writer has recorded.
 func (d *Driver) settled(name string, err error) error {
-	if !errkind.Is(err, errkind.Exists) {
+	switch {
+	case errkind.Is(err, errkind.Refused):
+		return errors.Join(err, d.refasten(name))
+	case !errkind.Is(err, errkind.Exists):
 		return err
 	}
 	folder := path.Dir(name)
@@ -64,6 +68,9 @@ func (d *Driver) settled(name string, err error) error {
 		return failed
 	}
 	if failed := d.syncFolder(folder); failed != nil {
+		return failed
+	}
+	if failed := d.refasten(name); failed != nil {
 		return failed
 	}
 	return err
@@ -147,7 +154,8 @@ func (d *Driver) fill(ctx context.Context, f *os.File, data []byte, opts blob.Pu
 }
 
 // publish gives the staged file its object's name, with its lock in force
-// before. Once the name is given the change has happened, whatever else fails.
+// before; the flag comes after, since a file that bears it gets no name. Once the
+// name is given the change has happened, whatever else fails.
 func (d *Driver) publish(ctx context.Context, temp, name string, opts blob.PutOptions) (info blob.Info, err error) {
 	release, err := d.exclude(name)
 	if err != nil {
@@ -166,6 +174,9 @@ func (d *Driver) publish(ctx context.Context, temp, name string, opts blob.PutOp
 		return blob.Info{}, writeFailure("look up temporary file", err)
 	}
 	if err := d.place(temp, name, opts.Replace); err != nil {
+		return blob.Info{}, err
+	}
+	if err := d.fasten(name, lock); err != nil {
 		return blob.Info{}, err
 	}
 	return describe(name, staged, lock), nil
@@ -191,6 +202,12 @@ func (d *Driver) lockForPut(name string, opts blob.PutOptions) (blob.Lock, error
 		// A lock without an object, left by a crash: it stays, since it cannot
 		// be known whose it was.
 		opts.Lock = old.Join(opts.Lock)
+	}
+	if there {
+		// Before the record may go, without which the flag would forbid the change.
+		if err := d.loosen(name, old); err != nil {
+			return blob.Lock{}, err
+		}
 	}
 	lock := opts.Lock.Normal()
 	switch {

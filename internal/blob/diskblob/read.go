@@ -113,7 +113,11 @@ func (d *Driver) listEntry(ctx context.Context, name, prefix string, e fs.DirEnt
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return fn(describe(name, file, lock))
+	info := describe(name, file, lock)
+	if info.Loose, err = d.loose(name, lock); err != nil {
+		return err
+	}
+	return fn(info)
 }
 
 func describe(name string, file fs.FileInfo, lock blob.Lock) blob.Info {
