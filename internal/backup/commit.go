@@ -30,7 +30,7 @@ func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Tim
 	stats := a.session.Stats()
 	draft := vault.Draft{
 		Source: r.Source.ID, Root: a.rootDigest, Started: vault.StampOf(started), Received: vault.StampOf(received),
-		Complete: complete, Trial: r.Trial, Size: a.bytes, Entries: a.entries, LockUntil: vault.StampOf(lock.Target), OwnLockUntil: vault.StampOf(lock.Exact(assigned.RetainUntil).Target), Hints: &a.hints, Known: r.Known, KnownDigest: r.KnownDigest,
+		Complete: complete, Trial: r.Trial, Size: a.bytes, Entries: a.entries, LockUntil: vault.StampOf(lock.Target), OwnLockUntil: vault.StampOf(lock.Exact), Hints: &a.hints, Known: r.Known, KnownDigest: r.KnownDigest,
 		Body: a.body(assigned, found, stats),
 	}
 	draft.Term, draft.RetainUntil = term(assigned.Computed)

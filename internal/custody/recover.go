@@ -384,7 +384,7 @@ func (c *Custody) recoverPoint(ctx context.Context, v *vault.Vault, p vault.Poin
 		}
 		initial, received := Facts(p), p.Envelope.Received.Time()
 		until := retention.Fold(initial, nil).RetainUntil
-		return row, SetLock(&row, retention.LockFor(received, received, until, bounds.Max).Exact(until).Target, false)
+		return row, SetLock(&row, retention.LockFor(received, received, until, bounds.Max).Exact, false)
 	}
 	info, err := v.Bucket().Stat(ctx, p.Object)
 	if err != nil {

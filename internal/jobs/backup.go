@@ -98,7 +98,7 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 	if out.Row, err = custody.PointRow(out.Point, nil); err != nil {
 		return "", err
 	}
-	if err := custody.SetLock(&out.Row, out.Lock.Exact(out.Assignment.RetainUntil).Target, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
+	if err := custody.SetLock(&out.Row, out.Lock.Exact, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
 		return "", err
 	}
 	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {

@@ -135,7 +135,7 @@ func (w *view) needs(ctx context.Context, out *Locks, now time.Time) (map[string
 			add(object, id, lock)
 		}
 		for _, object := range vault.PointObjects(m.Object) {
-			add(object, id, lock.Exact(until))
+			add(object, id, lock.Alone())
 		}
 	}
 	return needs, nil

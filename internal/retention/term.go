@@ -65,6 +65,9 @@ type Lock struct {
 	Least time.Time
 	// Target is the date to set when the present lock falls short of Least.
 	Target time.Time
+	// Exact is Target for what one point alone needs: its dates are not rounded up to
+	// a bin edge, so that the point can go when its time has passed.
+	Exact time.Time
 }
 
 // LockFor gives the lock of a point that is kept until the date given. A date is
@@ -75,7 +78,7 @@ func LockFor(now, receivedAt time.Time, until Until, max calendar.Period) Lock {
 	limit := orDefault(max, DefaultMax).AddTo(now, time.UTC)
 	var l Lock
 	if !until.Time.IsZero() {
-		l = Lock{Least: until.Time.UTC(), Target: binEdge(receivedAt, until.Time)}
+		l = Lock{Least: until.Time.UTC(), Target: binEdge(receivedAt, until.Time), Exact: until.Time.UTC()}
 	}
 	if until.Unlimited {
 		l = l.join(slide(now, SlideStep.AddTo(now, time.UTC)))
@@ -86,18 +89,12 @@ func LockFor(now, receivedAt time.Time, until Until, max calendar.Period) Lock {
 	if l.Least.After(limit) {
 		return slide(now, limit)
 	}
-	l.Least, l.Target = ceilOrCap(l.Least, limit), ceilOrCap(l.Target, limit)
+	l.Least, l.Target, l.Exact = ceilOrCap(l.Least, limit), ceilOrCap(l.Target, limit), ceilOrCap(l.Exact, limit)
 	return l
 }
 
-// Exact gives the lock for what one point alone needs: a date is not rounded
-// up, so that the point can go when its time has passed.
-func (l Lock) Exact(until Until) Lock {
-	if until.Endless() {
-		return l
-	}
-	return Lock{Least: l.Least, Target: l.Least}
-}
+// Alone gives the lock for what one point alone needs.
+func (l Lock) Alone() Lock { return Lock{Least: l.Least, Target: l.Exact, Exact: l.Exact} }
 
 // LockUntil gives the date to lock until, [Lock.Target].
 func LockUntil(now, receivedAt time.Time, until Until, max calendar.Period) time.Time {
@@ -111,13 +108,17 @@ func (l Lock) join(m Lock) Lock {
 	if m.Target.After(l.Target) {
 		l.Target = m.Target
 	}
+	if m.Exact.After(l.Exact) {
+		l.Exact = m.Exact
+	}
 	return l
 }
 
 // slide locks to the target, to be renewed when under 11/12 of the step remains.
 func slide(now, target time.Time) Lock {
 	step := target.Sub(now)
-	return Lock{Least: target.Add(-step / 12).Truncate(time.Second).UTC(), Target: target.Truncate(time.Second).UTC()}
+	target = target.Truncate(time.Second).UTC()
+	return Lock{Least: target.Add(-step / 12), Target: target, Exact: target}
 }
 
 func ceilOrCap(t, limit time.Time) time.Time {
