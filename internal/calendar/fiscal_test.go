@@ -27,7 +27,7 @@ func apple() FiscalYear {
 	return FiscalYear{EndMonth: time.September, Weeks: FiveFourFour, Weekday: time.Saturday, Anchor: LastWeekday, LongPeriod: 3}
 }
 
-func (f FiscalYear) weeksOf(t testing.TB, year int) int {
+func weeksOf(t testing.TB, f FiscalYear, year int) int {
 	t.Helper()
 	first, last, ok := f.Span(FiscalPeriod{Year: year})
 	if !ok {
@@ -40,7 +40,7 @@ func TestFiscalYear_RetailYearsAreThoseOfTheFederation(t *testing.T) {
 	// The years with 53 weeks are those that the page above names.
 	long := map[int]bool{2000: true, 2006: true, 2012: true, 2017: true, 2023: true}
 	for year := 2000; year <= 2024; year++ {
-		if got, want := nrf().weeksOf(t, year) == 53, long[year]; got != want {
+		if got, want := weeksOf(t, nrf(), year) == 53, long[year]; got != want {
 			t.Errorf("FY%d: 53 weeks %v, want %v", year, got, want)
 		}
 	}
@@ -64,7 +64,7 @@ func TestFiscalYear_EndsAndLongQuarterAreThoseOfApple(t *testing.T) {
 			t.Errorf("FY%d ends %s, want %s", year, got, want)
 		}
 	}
-	if n := apple().weeksOf(t, 2023); n != 53 {
+	if n := weeksOf(t, apple(), 2023); n != 53 {
 		t.Errorf("FY2023 has %d weeks", n)
 	}
 	// The Form 10-Q for the first quarter of 2023: it ended on 31 December 2022.
