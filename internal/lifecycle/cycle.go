@@ -1,0 +1,97 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
+	"github.com/counterfoil/counterfoil/internal/vault"
+)
+
+// policyRef names a version of a policy.
+type policyRef struct {
+	name    string
+	version int
+}
+
+// cycles gives the points that rules with cycles keep, by id. It counts the
+// manifests in storage, not the catalog's rows: what stands for a newer period
+// lets an older one go. A manifest that cannot be read counts for nothing.
+func (l *Lifecycle) cycles(ctx context.Context, w *view) (map[string]retention.Cycle, error) {
+	points, _, err := w.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rules := map[policyRef][]policy.KeepRule{}
+	bySource := map[string][]retention.CyclePoint{}
+	for _, m := range points {
+		facts := custody.Facts(m)
+		state := retention.Fold(facts, w.facts)
+		own, err := l.keepRules(ctx, w, rules, policyRef{facts.Policy, facts.PolicyVersion})
+		if err != nil {
+			return nil, err
+		}
+		bySource[facts.Source] = append(bySource[facts.Source], retention.CyclePoint{ID: facts.ID, ReceivedAt: facts.ReceivedAt, Tags: state.Tags,
+			Verified: state.Verified, Gone: state.SoftDeleted != nil || state.Disposed, Rules: own})
+	}
+	sources, err := l.cfg.Catalog.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	present := map[string][]policy.KeepRule{} // none for a source that is gone
+	for _, s := range sources {
+		if s.VaultID != w.row.ID {
+			continue
+		}
+		if present[lower(s.ID)], err = l.keepRules(ctx, w, rules, policyRef{s.Policy, s.PolicyVersion}); err != nil {
+			return nil, err
+		}
+	}
+	out := map[string]retention.Cycle{}
+	for id, of := range bySource {
+		maps.Copy(out, retention.KeptByCycles(of, present[id]))
+	}
+	return out, nil
+}
+
+// keepRules gives the rules of a policy as the vault has them, or else the
+// catalog. A policy that neither has, or that cannot be read, stops what asks.
+func (l *Lifecycle) keepRules(ctx context.Context, w *view, known map[policyRef][]policy.KeepRule, ref policyRef) ([]policy.KeepRule, error) {
+	if rules, ok := known[ref]; ok || ref.name == "" {
+		return rules, nil
+	}
+	p, ok, err := w.policy(ref)
+	if err == nil && !ok {
+		p, err = l.cfg.Custody.Policy(ctx, ref.name, ref.version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find out how many cycles policy %q version %d keeps, without which nothing is planned: %w", ref.name, ref.version, err)
+	}
+	known[ref] = p.Keep
+	return p.Keep, nil
+}
+
+// policy finds a policy in the vault's records; a version never changes, so the
+// first record of it counts.
+func (w *view) policy(ref policyRef) (policy.Policy, bool, error) {
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			if f.Kind != vault.FactPolicy {
+				continue
+			}
+			var x vault.PolicyRecord
+			if err := f.Decode(&x); err != nil {
+				return policy.Policy{}, false, errkind.Wrap(errkind.Damaged, err, "policy in governance record %d", r.Number)
+			}
+			if x.Name == ref.name && x.Version == ref.version {
+				p, err := policy.Parse(x.Document)
+				return p, true, err
+			}
+		}
+	}
+	return policy.Policy{}, false, nil
+}
