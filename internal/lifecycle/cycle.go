@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/policy"
@@ -16,6 +17,20 @@ import (
 type policyRef struct {
 	name    string
 	version int
+}
+
+// Cycle gives the rule that keeps a point as one of the last of its tag, zero if
+// none does.
+func (l *Lifecycle) Cycle(ctx context.Context, row catalog.Point) (retention.Cycle, error) {
+	w, err := l.view(ctx, row.VaultID)
+	if err != nil {
+		return retention.Cycle{}, err
+	}
+	if err := l.handOver(ctx, w, l.cfg.Clock.Receipt()); err != nil {
+		return retention.Cycle{}, err
+	}
+	kept, err := l.cycles(ctx, w)
+	return kept[lower(row.ID)], err
 }
 
 // cycles gives the points that rules with cycles keep, by id. It counts the

@@ -41,6 +41,12 @@ func TestExpiry_CyclesOutlastTheDateAndLetGoByNewerPoints(t *testing.T) {
 	if plan := r.plan(); len(plan.Expire) != 2 || plan.Kept[retention.GroundCycle] != 2 || plan.Kept[retention.GroundNewest] != 1 {
 		t.Fatalf("%d go, %v", len(plan.Expire), plan.Kept)
 	}
+	rows := r.points()
+	for i, want := range []retention.Cycle{{}, {}, {Tag: policy.Monthly, Number: 3}} {
+		if got, err := r.life.Cycle(t.Context(), rows[i]); err != nil || got != want {
+			t.Errorf("point %d: %v, %v", i, got, err)
+		}
+	}
 	r.expire()
 	if got := r.months(); got != "Mar Apr May" {
 		t.Fatalf("left: %s", got)
