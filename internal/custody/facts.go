@@ -33,7 +33,9 @@ func Events(facts []retention.Fact) []retention.Event {
 	for _, f := range facts {
 		if f.Kind == retention.EventRecorded && f.Event != nil {
 			e := *f.Event
-			e.RecordedAt = f.At
+			if e.RecordedAt.IsZero() {
+				e.RecordedAt = f.At
+			}
 			out = append(out, e)
 		}
 	}

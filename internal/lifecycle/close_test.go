@@ -138,4 +138,7 @@ func TestRecordEvent_RefusesACloseThatNoPointCouldStandFor(t *testing.T) {
 	if list := r.closes(); len(list) != 1 {
 		t.Errorf("%+v", list)
 	}
+	if p := r.backup(); !hasTag(p, "close") {
+		t.Errorf("the close of one source is not taken by its point: %v", p.Tags)
+	}
 }

@@ -43,12 +43,11 @@ func (l *Lifecycle) RecordEvent(ctx context.Context, g access.Grant, name string
 	if err != nil {
 		return Settled{}, err
 	}
-	e.ID, e.RecordedBy = vault.NewSourceID(now).String(), g.Subject()
+	e.ID, e.RecordedBy, e.RecordedAt = vault.NewSourceID(now).String(), g.Subject(), now
 	fact := retention.Fact{Kind: retention.EventRecorded, At: now, By: g.Subject(), Event: &e}
 	if _, err := l.record(ctx, g, w, fact); err != nil {
 		return Settled{}, err
 	}
-	e.RecordedAt = now
 	out := Settled{Event: e, Vault: w.row.Name, Points: []Kept{}}
 	for _, p := range w.points {
 		d, err := detailFacts(p.row)

@@ -31,9 +31,7 @@ type Cycle struct {
 func (c Cycle) IsZero() bool { return c == Cycle{} }
 
 // String writes the cycle as findings show it: 10 yearly.
-func (c Cycle) String() string {
-	return fmt.Sprintf("%d %s", c.Number, strings.ReplaceAll(string(c.Tag), "_", " "))
-}
+func (c Cycle) String() string { return fmt.Sprintf("%d %s", c.Number, c.Tag) }
 
 // KeptByCycles gives the points of one source that a rule with cycles keeps
 // whatever their age, by id: those with its tag while whole points that came later
