@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
@@ -41,53 +42,75 @@ func (l *Lifecycle) cycles(ctx context.Context, w *view) (map[string]retention.C
 	if err != nil {
 		return nil, err
 	}
-	rules := map[policyRef][]policy.KeepRule{}
-	bySource := map[string][]retention.CyclePoint{}
+	rules, present := rulebook{}, map[string]policyRef{} // a source that is gone has no present policy
 	for _, m := range points {
-		facts := custody.Facts(m)
-		state := retention.Fold(facts, w.facts)
-		own, err := l.keepRules(ctx, w, rules, policyRef{facts.Policy, facts.PolicyVersion})
-		if err != nil {
+		if err := l.learn(ctx, w, rules, madeUnder(m)); err != nil {
 			return nil, err
 		}
-		bySource[facts.Source] = append(bySource[facts.Source], retention.CyclePoint{ID: facts.ID, ReceivedAt: facts.ReceivedAt, Tags: state.Tags,
-			Verified: state.Verified, Gone: state.SoftDeleted != nil || state.Disposed, Rules: own})
 	}
 	sources, err := l.cfg.Catalog.Sources(ctx)
 	if err != nil {
 		return nil, err
 	}
-	present := map[string][]policy.KeepRule{} // none for a source that is gone
 	for _, s := range sources {
 		if s.VaultID != w.row.ID {
 			continue
 		}
-		if present[lower(s.ID)], err = l.keepRules(ctx, w, rules, policyRef{s.Policy, s.PolicyVersion}); err != nil {
+		ref := policyRef{s.Policy, s.PolicyVersion}
+		if err := l.learn(ctx, w, rules, ref); err != nil {
 			return nil, err
 		}
+		present[lower(s.ID)] = ref
+	}
+	if !rules.haveCycles() {
+		return nil, nil
+	}
+	bySource := map[string][]retention.CyclePoint{}
+	for _, m := range points {
+		facts := custody.Facts(m)
+		state := retention.Fold(facts, w.facts)
+		bySource[facts.Source] = append(bySource[facts.Source], retention.CyclePoint{ID: facts.ID, ReceivedAt: facts.ReceivedAt, Tags: state.Tags,
+			Verified: state.Verified, Gone: state.SoftDeleted != nil || state.Disposed, Rules: rules[madeUnder(m)]})
 	}
 	out := map[string]retention.Cycle{}
 	for id, of := range bySource {
-		maps.Copy(out, retention.KeptByCycles(of, present[id]))
+		maps.Copy(out, retention.KeptByCycles(of, rules[present[id]]))
 	}
 	return out, nil
 }
 
-// keepRules gives the rules of a policy as the vault has them, or else the
+// rulebook is the keep rules of policies.
+type rulebook map[policyRef][]policy.KeepRule
+
+func (b rulebook) haveCycles() bool {
+	for _, rules := range b {
+		if slices.ContainsFunc(rules, func(r policy.KeepRule) bool { return r.Cycles > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// madeUnder names the policy that a point was made under.
+func madeUnder(m vault.Point) policyRef {
+	return policyRef{m.Body.Retention.Policy, m.Body.Retention.PolicyVersion}
+}
+
+// learn looks up the rules of a policy in the vault's records, or else in the
 // catalog. A policy that neither has, or that cannot be read, stops what asks.
-func (l *Lifecycle) keepRules(ctx context.Context, w *view, known map[policyRef][]policy.KeepRule, ref policyRef) ([]policy.KeepRule, error) {
-	if rules, ok := known[ref]; ok || ref.name == "" {
-		return rules, nil
+func (l *Lifecycle) learn(ctx context.Context, w *view, known rulebook, ref policyRef) error {
+	if _, ok := known[ref]; ok || ref.name == "" {
+		return nil
 	}
 	p, ok, err := w.policy(ref)
 	if err == nil && !ok {
 		p, err = l.cfg.Custody.Policy(ctx, ref.name, ref.version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find out how many cycles policy %q version %d keeps, without which nothing is planned: %w", ref.name, ref.version, err)
+		return fmt.Errorf("find out how many cycles policy %q version %d keeps, without which nothing is planned: %w", ref.name, ref.version, err)
 	}
 	known[ref] = p.Keep
-	return p.Keep, nil
+	return nil
 }
 
 // policy finds a policy in the vault's records; a version never changes, so the

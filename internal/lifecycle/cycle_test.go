@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -109,5 +110,27 @@ func TestAttack_ACatalogThatInventsNewerPeriods(t *testing.T) {
 	})
 	if plan := r.plan(); len(plan.Expire) != 0 {
 		t.Errorf("%d of the last three points go", len(plan.Expire))
+	}
+}
+
+func TestAttack_ACatalogWithAnotherPolicyLetsNothingGo(t *testing.T) {
+	p := monthly(3)
+	r := newRig(t, options{written: p})
+	body, err := json.Marshal(p)
+	r.must(err)
+	x, err := vault.NewFact(vault.FactPolicy, vault.PolicyRecord{Name: p.Name, Version: p.Version, Document: body})
+	r.must(err)
+	_, err = r.vault().RecordFacts(t.Context(), grant(access.PolicyCreate), x)
+	r.must(err)
+	for range 4 {
+		r.backup()
+		r.now = r.now.AddDate(0, 1, 0)
+	}
+	r.now = r.now.AddDate(2, 0, 0)
+	forged, err := json.Marshal(monthly(0))
+	r.must(err)
+	r.must(r.catalog.ReplacePolicy(t.Context(), grant(access.VaultRecover), catalog.Policy{Name: p.Name, Version: p.Version, Body: forged, CreatedAt: r.now}))
+	if plan := r.plan(); len(plan.Expire) != 1 {
+		t.Errorf("%d go, want the one before the last three", len(plan.Expire))
 	}
 }
