@@ -19,7 +19,7 @@ type SourceClose struct {
 }
 
 // Closes lists the closes of a vault's sources and the points that stand for
-// them, those that are waited for too.
+// them. Those that wait for a point are of sources that are backed up.
 func (l *Lifecycle) Closes(ctx context.Context, name string) ([]SourceClose, error) {
 	w, err := l.view(ctx, name)
 	if err != nil {
@@ -36,6 +36,10 @@ func (l *Lifecycle) Closes(ctx context.Context, name string) ([]SourceClose, err
 		if s.VaultID != w.row.ID {
 			continue
 		}
+		stopped := custody.MayBackUp(w.row, s, w.records)
+		if stopped != nil && !errkind.Is(stopped, errkind.Refused) {
+			return nil, stopped
+		}
 		points := slices.DeleteFunc(slices.Clone(w.points), func(p standing) bool { return p.row.SourceID != s.ID })
 		in, err := l.handoverInput(ctx, s, points, now)
 		if err != nil {
@@ -43,7 +47,9 @@ func (l *Lifecycle) Closes(ctx context.Context, name string) ([]SourceClose, err
 		}
 		for _, c := range retention.Closes(retention.CloseInput{Source: lower(s.ID), Policy: in.Policy, Zone: in.Zone, Now: now,
 			SourceCreatedAt: s.CreatedAt, Events: events, History: in.History}) {
-			out = append(out, SourceClose{Source: s.Name, Close: c, Overdue: c.Overdue(now)})
+			if stopped == nil || c.Captured() {
+				out = append(out, SourceClose{Source: s.Name, Close: c, Overdue: c.Overdue(now)})
+			}
 		}
 	}
 	return out, nil

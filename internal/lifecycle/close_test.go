@@ -109,6 +109,22 @@ func TestClose_OneThatNobodyRecordsIsTakenProvisionally(t *testing.T) {
 	}
 }
 
+func TestClose_AStoppedSourceIsNotWaitedFor(t *testing.T) {
+	r := newRig(t, options{start: time.Date(2026, 4, 2, 22, 0, 0, 0, time.UTC), written: closing()})
+	r.recordClose("FY26-P11")
+	r.backup()
+	r.recordClose("FY26-P12")
+	if n := len(r.closes()); n != 2 {
+		t.Fatalf("%d closes", n)
+	}
+	_, err := r.life.StopSource(t.Context(), grant(access.SourceStop), "ledgers", lifecycle.ByPolicy, "sold")
+	r.must(err)
+	r.days(30)
+	if list := r.closes(); len(list) != 1 || !list[0].Captured() {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestRecordEvent_RefusesACloseThatNoPointCouldStandFor(t *testing.T) {
 	r := newRig(t, options{})
 	good := retention.Event{Name: retention.CloseEvent, Period: "FY26-P12", At: r.now, Evidence: "minute 4"}
