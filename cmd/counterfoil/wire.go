@@ -169,7 +169,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	in.handler = server.New(server.Config{
 		DataDir: dataDir, Version: api.Version{Version: programVersion(), Format: 1, Go: runtime.Version(), FIPS: fips140.Enabled()},
 		Gate: turnstile, Actor: actor, Catalog: index, Custody: in.custody, Jobs: runner, Lifecycle: life, Clock: trusted, Trial: trial.New(dataDir, index, in.custody),
-		Doctor:  doctor.Installation{DataDir: dataDir, Catalog: index, Custody: in.custody, Log: log.open, Behind: trusted.Behind, Now: trusted.Receipt, Clock: trusted.Status, Locks: life.PlanLocks},
+		Doctor:  doctor.Installation{DataDir: dataDir, Catalog: index, Custody: in.custody, Log: log.open, Behind: trusted.Behind, Now: trusted.Receipt, Clock: trusted.Status, Locks: life.PlanLocks, Closes: life.Closes},
 		Receipt: trusted.Receipt, Log: log.open, LogDir: log.dir, LogKey: log.keyFile, Behind: trusted.Behind, Purge: in.purge,
 	}).Handler()
 	return in, nil

@@ -70,7 +70,31 @@ type RetentionEvent struct {
 	Evidence   string    `json:"evidence"`
 	// Settled are the points whose period began to run by it, when just recorded.
 	Settled []SettledPoint `json:"settled,omitempty"`
+	// Closes are what sources have of the close that it records.
+	Closes []Close `json:"closes,omitempty"`
 }
+
+// Close is the close of a fiscal period as one source has it.
+type Close struct {
+	Source string     `json:"source"`
+	Period string     `json:"period"` // FY2026-P12, FY2026-P12.2 when it was closed again
+	State  CloseState `json:"state"`
+	// Point is the whole point that stands for it; until there is one, an
+	// incomplete one that stands in.
+	Point string    `json:"point,omitempty"`
+	DueBy time.Time `json:"due_by"` // until then a whole point must stand for it
+}
+
+// CloseState is how far a close has come.
+type CloseState string
+
+// The states: a whole point stands for the close, the next one will, or it
+// should have before now.
+const (
+	CloseCaptured CloseState = "captured"
+	CloseDue      CloseState = "due"
+	CloseOverdue  CloseState = "overdue"
+)
 
 // SettledPoint is a point and until when it is kept now.
 type SettledPoint struct {

@@ -1,7 +1,9 @@
-// Package calendar is arithmetic on civil dates, periods and time zones.
+// Package calendar is arithmetic on civil dates, periods, fiscal years and time
+// zones.
 //
 // A Period is a length in calendar terms (P7Y is not a number of seconds), a
-// Date is a day without a zone. What must always be true: a month or year added
+// Date is a day without a zone, a FiscalPeriod a part of a FiscalYear that is
+// closed on its own. What must always be true: a month or year added
 // to a day that the target month lacks ends on that month's last day; a local
 // time that does not exist means the next valid instant, one that occurs twice
 // means the first. The package knows nothing of policies or points, reads no

@@ -165,13 +165,13 @@ func TestKeys_NameTheISOWeekAndTheRepeatedHour(t *testing.T) {
 }
 
 func TestFiscalYear_IsNamedByTheYearItEndsIn(t *testing.T) {
-	march := FiscalYear{time.March}
+	march := FiscalYear{EndMonth: time.March}
 	for in, want := range map[Date]string{{2026, 3, 31}: "FY2026", {2026, 4, 1}: "FY2027", {2026, 1, 1}: "FY2026"} {
 		if got := march.Key(in); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
-	feb := FiscalYear{time.February}
+	feb := FiscalYear{EndMonth: time.February}
 	if got := feb.EndOnOrAfter(Date{2024, 2, 10}); got != (Date{2024, 2, 29}) {
 		t.Errorf("got %s", got)
 	}

@@ -26,28 +26,3 @@ func (d Date) MonthKey() string { return fmt.Sprintf("%04d-%02d", d.Year, int(d.
 
 // YearKey names the year: 2026.
 func (d Date) YearKey() string { return fmt.Sprintf("%04d", d.Year) }
-
-// FiscalYear is a financial year that ends on the last day of a month.
-type FiscalYear struct {
-	EndMonth time.Month
-}
-
-// EndOnOrAfter gives the first year end that is not before d.
-func (f FiscalYear) EndOnOrAfter(d Date) Date {
-	end := Clamp(d.Year, f.EndMonth, 31)
-	if end.Before(d) {
-		end = Clamp(d.Year+1, f.EndMonth, 31)
-	}
-	return end
-}
-
-// LastEndBefore gives the latest year end that lies before d.
-func (f FiscalYear) LastEndBefore(d Date) Date {
-	end := f.EndOnOrAfter(d)
-	return Clamp(end.Year-1, f.EndMonth, 31)
-}
-
-// Key names the fiscal year that d lies in by the year in which it ends: FY2026.
-func (f FiscalYear) Key(d Date) string {
-	return fmt.Sprintf("FY%04d", f.EndOnOrAfter(d).Year)
-}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,10 @@ func newEventRecord(s *session) *cobra.Command {
 		short: "record an event from which retention counts",
 		long: "Enters an event, such as audit_concluded, in a vault's register. The periods of\n" +
 			"record classes that wait for it begin to run from its day, for the points that\n" +
-			"the flags choose. Nothing gets shorter by it than a date it has already.",
+			"the flags choose. Nothing gets shorter by it than a date it has already.\n" +
+			"The event close says that the books of a fiscal period (--period) were closed:\n" +
+			"the next whole point of each source, or of those of --source, stands for it.\n" +
+			"Recorded again for the same period, it asks for another point.",
 		example: "counterfoil event record books audit_concluded --on 5d --evidence D4 --to 5d",
 	}, func(ctx context.Context, args []string) error {
 		in.Name = args[1]
@@ -50,6 +54,7 @@ func newEventRecord(s *session) *cobra.Command {
 			}
 			p.fact("Settles", "%s", count(int64(len(lines)), "point", "points"))
 			p.first("Points", lines, int64(len(lines)))
+			p.list("Close", s.closeLines(e))
 			s.printSheet(p)
 		})
 	})
@@ -65,7 +70,7 @@ func newEventList(s *session) *cobra.Command {
 	cmd := s.command(page{
 		use:     "list VAULT",
 		short:   "list recorded events",
-		long:    "Lists the events from which periods of retention count, in their order.",
+		long:    "Lists the events from which periods of retention count, in their order. For a\nclose it says which point of each source stands for it, or by when one must.",
 		example: "counterfoil event list books",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingVault
@@ -80,7 +85,32 @@ func newEventList(s *session) *cobra.Command {
 			column[api.RetentionEvent]{head: "HAPPENED", cell: func(e api.RetentionEvent) string { return s.when(e.At) }},
 			column[api.RetentionEvent]{head: "BY", cell: func(e api.RetentionEvent) string { return e.RecordedBy }},
 			column[api.RetentionEvent]{head: "EVIDENCE", cell: func(e api.RetentionEvent) string { return e.Evidence }},
+			column[api.RetentionEvent]{head: "CLOSE", cell: func(e api.RetentionEvent) string { return strings.Join(s.closeLines(e), "; ") }},
 		)
 	})
 	return s.completes(cmd, vaultNames)
+}
+
+// closeLines says for each source which point stands for a close, or will.
+func (s *session) closeLines(e api.RetentionEvent) []string {
+	var out []string
+	for _, c := range e.Closes {
+		line := c.Source + ": "
+		switch c.State {
+		case api.CloseCaptured:
+			line += c.Point
+		case api.CloseOverdue:
+			line += "overdue since " + s.when(c.DueBy)
+		case api.CloseDue:
+			line += "due by " + s.when(c.DueBy)
+		}
+		if c.State != api.CloseCaptured && c.Point != "" {
+			line += ", " + c.Point + " stands in"
+		}
+		if c.Period != e.Period {
+			line += " (" + c.Period + ")"
+		}
+		out = append(out, line)
+	}
+	return out
 }

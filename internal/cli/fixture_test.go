@@ -164,8 +164,16 @@ func fake() *http.ServeMux {
 	answer("POST vaults/{name}/holds", hold())
 	answer("POST vaults/{name}/holds/apply", api.HoldsApplied{Vault: "books", Objects: 410})
 	answer("POST vaults/{name}/holds/{id}/release", released())
-	answer("GET vaults/{name}/events", []api.RetentionEvent{event()})
-	answer("POST vaults/{name}/events", event())
+	answer("GET vaults/{name}/events", []api.RetentionEvent{event(), closeEvent()})
+	mux.HandleFunc("POST "+root+"vaults/{name}/events", func(w http.ResponseWriter, r *http.Request) {
+		var in api.NewEvent
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		e := event()
+		if in.Name == "close" {
+			e = closeEvent()
+		}
+		_ = json.NewEncoder(w).Encode(e)
+	})
 	answer("POST points/{id}/delete", api.Deletion{Point: point().ID, Source: "ledgers", Vault: "books", PurgeAfter: at(day().AddDate(0, 0, 14))})
 	answer("POST points/{id}/undelete", api.Deletion{Point: point().ID, Source: "ledgers", Vault: "books"})
 	mux.HandleFunc("POST "+root+"vaults/{name}/expiry", func(w http.ResponseWriter, r *http.Request) {
@@ -256,6 +264,14 @@ func released() api.Hold {
 	h := hold()
 	h.ReleasedBy, h.ReleasedAt = "ben", at(day().AddDate(0, 1, 0))
 	return h
+}
+
+func closeEvent() api.RetentionEvent {
+	return api.RetentionEvent{ID: "01jzevent00000000000000001", Vault: "books", Name: "close", Period: "FY2026-P12", At: day(), RecordedBy: "ana", Evidence: "minute 4", Closes: []api.Close{
+		{Source: "ledgers", Period: "FY2026-P12", State: api.CloseCaptured, Point: "01JZX3A0000000000000000001", DueBy: day().AddDate(0, 0, 5)},
+		{Source: "payroll", Period: "FY2026-P12.2", State: api.CloseOverdue, Point: "01JZX3A0000000000000000002", DueBy: day().AddDate(0, 0, 5)},
+		{Source: "till", Period: "FY2026-P12", State: api.CloseDue, DueBy: day().AddDate(0, 0, 5)},
+	}}
 }
 
 func event() api.RetentionEvent {

@@ -41,6 +41,7 @@ func commands() map[string][]string {
 		"hold_apply":             {"hold", "apply", "books"},
 		"hold_release":           {"hold", "release", "books", "01jzhold000000000000000000", "--reason", "case closed"},
 		"event_record":           {"event", "record", "books", "audit_concluded", "--on", "2026-07-17", "--evidence", "opinion of 15 March", "--source", "ledgers"},
+		"event_record_close":     {"event", "record", "books", "close", "--period", "FY26-P12", "--on", "2026-07-17", "--evidence", "minute 4"},
 		"event_list":             {"event", "list", "books"},
 		"point_delete":           {"point", "delete", "latest", "--reason", "wrong folder", "--yes"},
 		"point_undelete":         {"point", "undelete", "01JZX3"},

@@ -26,12 +26,17 @@ func Holds(facts []retention.Fact) []hold.Hold {
 	return slices.SortedFunc(maps.Values(found), func(a, b hold.Hold) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// Events gives the events recorded, in their order.
+// Events gives the events recorded, in their order, each with the time of its
+// record.
 func Events(facts []retention.Fact) []retention.Event {
 	var out []retention.Event
 	for _, f := range facts {
 		if f.Kind == retention.EventRecorded && f.Event != nil {
-			out = append(out, *f.Event)
+			e := *f.Event
+			if e.RecordedAt.IsZero() {
+				e.RecordedAt = f.At
+			}
+			out = append(out, e)
 		}
 	}
 	return out

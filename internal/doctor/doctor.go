@@ -52,7 +52,9 @@ type Installation struct {
 	Clock func() clock.Status
 	// Locks compares the locks in a vault's store with those that are needed.
 	Locks func(ctx context.Context, vault string) (*lifecycle.Locks, error)
-	Now   func() time.Time
+	// Closes lists the fiscal closes of a vault's sources.
+	Closes func(ctx context.Context, vault string) ([]lifecycle.SourceClose, error)
+	Now    func() time.Time
 }
 
 // Examine looks at everything, also when some of it is out of order.
@@ -231,6 +233,7 @@ func (e *examination) vault(ctx context.Context, row catalog.Vault) {
 		e.add(name, Warn, "'vault protect "+row.Name+"' switches it on", "its immutability is off: points can be deleted before their time")
 	}
 	e.locks(ctx, name, row)
+	e.closes(ctx, name, row)
 	if url, err := blob.ParseURL(row.URL); err == nil && url.Scheme == blob.SchemeFile {
 		e.space(name, url.Path)
 	}

@@ -35,14 +35,15 @@ func (l *Lifecycle) RecordEvent(ctx context.Context, g access.Grant, name string
 		return Settled{}, err
 	}
 	now := l.cfg.Clock.Receipt()
-	if err := checkEvent(e, now); err != nil {
+	e, err := checkEvent(e, now)
+	if err != nil {
 		return Settled{}, err
 	}
 	w, err := l.view(ctx, name)
 	if err != nil {
 		return Settled{}, err
 	}
-	e.ID, e.RecordedBy = vault.NewSourceID(now).String(), g.Subject()
+	e.ID, e.RecordedBy, e.RecordedAt = vault.NewSourceID(now).String(), g.Subject(), now
 	fact := retention.Fact{Kind: retention.EventRecorded, At: now, By: g.Subject(), Event: &e}
 	if _, err := l.record(ctx, g, w, fact); err != nil {
 		return Settled{}, err
@@ -61,23 +62,26 @@ func (l *Lifecycle) RecordEvent(ctx context.Context, g access.Grant, name string
 	return out, nil
 }
 
-// checkEvent refuses an event that could not be explained later.
-func checkEvent(e retention.Event, now time.Time) error {
+// checkEvent refuses an event that could not be explained later, and gives it
+// as it is recorded.
+func checkEvent(e retention.Event, now time.Time) (retention.Event, error) {
 	switch {
 	case e.Name == "":
-		return errkind.New(errkind.Invalid, "an event needs its name, such as audit_signed_off")
+		return e, errkind.New(errkind.Invalid, "an event needs its name, such as audit_signed_off")
 	case e.At.IsZero():
-		return errkind.New(errkind.Invalid, "event %q needs the date on which it happened", e.Name)
+		return e, errkind.New(errkind.Invalid, "event %q needs the date on which it happened", e.Name)
 	case e.At.After(now.Add(24 * time.Hour)):
-		return errkind.New(errkind.Invalid, "event %q would have happened on %s, which is yet to come: record it once it has", e.Name, e.At.Format("2006-01-02"))
+		return e, errkind.New(errkind.Invalid, "event %q would have happened on %s, which is yet to come: record it once it has", e.Name, e.At.Format("2006-01-02"))
 	case e.Evidence == "":
-		return errkind.New(errkind.Invalid, "event %q needs its evidence: a document, ticket or minute by which it can be shown", e.Name)
+		return e, errkind.New(errkind.Invalid, "event %q needs its evidence: a document, ticket or minute by which it can be shown", e.Name)
+	case e.Name == retention.CloseEvent:
+		return checkClose(e, now)
 	case !e.Covers.IsZero() && len(e.Covers.Points) == 0 && e.Covers.To.IsZero():
-		return errkind.New(errkind.Invalid, "event %q would count for every point to come: say until when points were received that it concerns (--to), or name them", e.Name)
+		return e, errkind.New(errkind.Invalid, "event %q would count for every point to come: say until when points were received that it concerns (--to), or name them", e.Name)
 	case e.Covers.IsZero():
-		return errkind.New(errkind.Invalid, "event %q says of no point that it concerns it: give sources, classes, points or a period of receipt", e.Name)
+		return e, errkind.New(errkind.Invalid, "event %q says of no point that it concerns it: give sources, classes, points or a period of receipt", e.Name)
 	}
-	return nil
+	return e, nil
 }
 
 // Events lists the events recorded in a vault, in the order of their records.

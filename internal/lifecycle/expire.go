@@ -78,10 +78,15 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 	if err := l.handOver(ctx, w, l.cfg.Clock.Receipt()); err != nil {
 		return nil, err
 	}
+	cycles, err := l.cycles(ctx, w)
+	if err != nil {
+		return nil, err
+	}
 	newest := w.newest()
 	signed := w.signatures()
 	for _, p := range w.points {
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)].complete(), Mutable: !w.immutable()}
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)].complete(), Mutable: !w.immutable(),
+			Cycle: cycles[lower(p.row.ID)]}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -83,7 +84,9 @@ type options struct {
 	min, max calendar.Period
 	classes  []policy.ClassRule
 	policy   string
-	start    time.Time
+	// written is a policy of the test's own, for the source.
+	written *policy.Policy
+	start   time.Time
 	// disk makes the store, where it is not to be in memory.
 	disk func(now func() time.Time) blob.Driver
 }
@@ -119,6 +122,12 @@ func newRig(t *testing.T, o options) *rig {
 	_, err = r.custody.CreateVault(t.Context(), grant(access.VaultCreate), custody.NewVault{Name: "books", URL: url, Kind: o.kind, Minimum: o.min, Maximum: o.max,
 		RecoveryKit: filepath.Join(t.TempDir(), "kit.txt")})
 	r.must(err)
+	if p := o.written; p != nil {
+		body, err := json.Marshal(p)
+		r.must(err)
+		r.must(index.CreatePolicy(t.Context(), grant(access.VaultCreate), catalog.Policy{Name: p.Name, Version: p.Version, Body: body, CreatedAt: r.now}))
+		o.policy = p.Name
+	}
 	r.folder = t.TempDir()
 	r.write("ledger.csv", "1,2\n")
 	_, err = r.custody.CreateSource(t.Context(), grant(access.SourceCreate), custody.NewSource{Name: "ledgers", Vault: "books", Paths: [][]byte{[]byte(r.folder)}, Classes: o.classes, Policy: o.policy})

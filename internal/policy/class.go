@@ -136,6 +136,11 @@ func (c Class) check(bad *problems, key string) {
 func (p Policy) CheckClasses(set ClassSet) error {
 	var bad problems
 	longest := p.Longest()
+	for _, r := range p.Keep {
+		if term, ok := r.cycleTerm(); ok && term.Compare(longest) > 0 {
+			longest = term
+		}
+	}
 	for i, r := range p.Classes {
 		key := fmt.Sprintf("classes[%d]", i)
 		c, ok := set.Find(r.Class)

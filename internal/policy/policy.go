@@ -1,13 +1,13 @@
 // Package policy holds backup policies and record classes as data.
 //
 // A policy says when a source is backed up and how long its points are kept: a
-// schedule, keep rules by tag (grandfather-father-son) and the record classes
-// of the source, by path. A class says how long a kind of record must and may
-// live, from which event, and on what basis. A run is an instant at which a
-// schedule asks for a backup; Due says which is to be started now. What must
-// always be true: a policy that Validate accepts can be applied without further
-// checks. Computing tags and dates is left to package retention, loading the
-// zone and starting runs to the caller.
+// schedule, keep rules by tag (grandfather-father-son), the financial calendar
+// and the record classes of the source, by path. A class says how long a kind of
+// record must and may live, from which event, and on what basis. A run is an
+// instant at which a schedule asks for a backup; Due says which is to be started
+// now. What must always be true: a policy that Validate accepts can be applied
+// without further checks. Computing tags and dates is left to package retention,
+// loading the zone and starting runs to the caller.
 package policy
 
 import (
@@ -35,6 +35,8 @@ type Policy struct {
 	// no tag, such as the second of a day.
 	EveryPoint calendar.Period `json:"every_point" yaml:"every_point"`
 	Classes    []ClassRule     `json:"classes,omitempty" yaml:"classes,omitempty"`
+	// Fiscal is the financial calendar by which closes are due; nil is none.
+	Fiscal *Fiscal `json:"fiscal,omitempty" yaml:"fiscal,omitempty"`
 }
 
 // TagName is the name of a rotation or of an occasion. The list is closed.
@@ -83,6 +85,12 @@ type KeepRule struct {
 	// FiscalYearEnd is the month, 1 to 12, on whose last day the fiscal year
 	// ends; a yearly tag is then due on the day after, when the year is whole.
 	FiscalYearEnd int `json:"fiscal_year_end,omitempty" yaml:"fiscal_year_end,omitempty"`
+	// Fiscal makes a yearly tag due on the day after the end of a year of the
+	// policy's fiscal calendar.
+	Fiscal bool `json:"fiscal,omitempty" yaml:"fiscal,omitempty"`
+	// Cycles is how many of the last periods keep their points, also past For; 0
+	// is none. Where For is not given it is as many periods long.
+	Cycles int `json:"cycles,omitempty" yaml:"cycles,omitempty"`
 }
 
 // Carrier says which points carry the period of a class.
@@ -152,6 +160,9 @@ func Parse(data []byte) (Policy, error) {
 	var p Policy
 	if err := strict(data, &p); err != nil {
 		return Policy{}, errkind.Wrap(errkind.Invalid, err, "read policy")
+	}
+	for i := range p.Keep {
+		p.Keep[i].lengthen()
 	}
 	if err := p.Validate(); err != nil {
 		return Policy{}, err

@@ -54,11 +54,15 @@ func (p Policy) Validate() error {
 		}
 		seen[r.Tag] = true
 		r.check(&bad, key)
+		p.checkFiscal(&bad, key, r)
 	}
 	checkFor(&bad, "on_demand", p.OnDemand)
 	checkFor(&bad, "every_point", p.EveryPoint)
 	for i, r := range p.Classes {
 		r.check(&bad, fmt.Sprintf("classes[%d]", i))
+	}
+	if p.Fiscal != nil {
+		p.Fiscal.check(&bad)
 	}
 	return bad.err(fmt.Sprintf("policy %q is not valid", p.Name))
 }
@@ -83,7 +87,10 @@ func checkFor(bad *problems, key string, p calendar.Period) {
 
 func (r KeepRule) check(bad *problems, key string) {
 	checkFor(bad, key+".for", r.For)
-	allowed := KeepRule{Tag: r.Tag, For: r.For}
+	if r.Cycles < 0 || r.Cycles > MaxDays {
+		bad.add(key+".cycles", "must be between 1 and %d, not %d", MaxDays, r.Cycles)
+	}
+	allowed := KeepRule{Tag: r.Tag, For: r.For, Cycles: r.Cycles}
 	switch r.Tag {
 	case Hourly, Daily, Close:
 	case OnDemand:
@@ -97,7 +104,7 @@ func (r KeepRule) check(bad *problems, key string) {
 		allowed.Weekday, allowed.Nth, allowed.MonthDay, allowed.Last = r.Weekday, r.Nth, r.MonthDay, r.Last
 		r.checkMonthly(bad, key)
 	case Yearly:
-		allowed.Month, allowed.Day, allowed.FiscalYearEnd = r.Month, r.Day, r.FiscalYearEnd
+		allowed.Month, allowed.Day, allowed.FiscalYearEnd, allowed.Fiscal = r.Month, r.Day, r.FiscalYearEnd, r.Fiscal
 		r.checkYearly(bad, key)
 	default:
 		bad.add(key+".tag", "must be hourly, daily, weekly, monthly, yearly or close, not %q", r.Tag)
@@ -135,8 +142,14 @@ func (r KeepRule) checkMonthly(bad *problems, key string) {
 
 func (r KeepRule) checkYearly(bad *problems, key string) {
 	fiscal, date := r.FiscalYearEnd != 0, r.Month != 0 || r.Day != 0
-	if fiscal == date {
-		bad.add(key, "must say the date of a yearly rule in exactly one way: month with day, or fiscal_year_end")
+	ways := 0
+	for _, way := range []bool{fiscal, date, r.Fiscal} {
+		if way {
+			ways++
+		}
+	}
+	if ways != 1 {
+		bad.add(key, "must say the date of a yearly rule in exactly one way: month with day, fiscal_year_end, or fiscal")
 	}
 	if fiscal && (r.FiscalYearEnd < 1 || r.FiscalYearEnd > 12) {
 		bad.add(key+".fiscal_year_end", "must be a month between 1 and 12, not %d", r.FiscalYearEnd)

@@ -29,6 +29,7 @@ const (
 	GroundSoftDeleted      Ground = "soft_deleted"
 	GroundFrozen           Ground = "frozen"
 	GroundNewest           Ground = "newest"
+	GroundCycle            Ground = "cycle"
 	GroundAwaitingDisposal Ground = "awaiting_disposal"
 	GroundNotUnderstood    Ground = "not_understood"
 	GroundDisposed         Ground = "disposed"
@@ -41,7 +42,7 @@ const (
 // Finding is a ground with what it rests on.
 type Finding struct {
 	Ground Ground `json:"ground"`
-	// Detail is the hold, freeze or fact meant.
+	// Detail is the hold, freeze, fact or cycle meant.
 	Detail string    `json:"detail,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
 }
@@ -58,6 +59,9 @@ type Item struct {
 	// Newest marks the newest whole point of its source, which never expires by
 	// itself: a source that is no longer backed up keeps its last state.
 	Newest bool
+	// Cycle is the rule that keeps the point as one of the last of its tag, see
+	// [KeptByCycles]. Like the newest, it can be deleted by somebody.
+	Cycle Cycle
 	// DisposalSigned says that the point lies in a signed disposal batch. Points
 	// kept by class, close or event do not expire without one.
 	DisposalSigned bool
@@ -98,6 +102,9 @@ func Decide(it Item, proven time.Time, holds []hold.Hold) Decision {
 	}
 	if it.Newest && s.SoftDeleted == nil {
 		add(GroundNewest, "", time.Time{})
+	}
+	if !it.Cycle.IsZero() && s.SoftDeleted == nil {
+		add(GroundCycle, it.Cycle.String(), time.Time{})
 	}
 	if len(found) == 0 && !it.DisposalSigned && s.NeedsDisposal() {
 		add(GroundAwaitingDisposal, "", time.Time{})
@@ -180,6 +187,8 @@ func (f Finding) Sentence(loc *time.Location) string {
 		return fmt.Sprintf("Expiry is frozen by anomaly %s until a person signs.", f.Detail)
 	case GroundNewest:
 		return "It is the newest whole point of its source."
+	case GroundCycle:
+		return fmt.Sprintf("It is one of the last %s points, which its policy keeps whatever their age.", f.Detail)
 	case GroundAwaitingDisposal:
 		return "Its time has passed; it waits for a signed disposal batch."
 	case GroundNotUnderstood:

@@ -23,6 +23,8 @@ type Event struct {
 	// Covers selects the points concerned: for a fiscal year's audit those
 	// received in that year.
 	Covers Selector `json:"covers" cbor:"7,keyasint,omitzero"`
+	// RecordedAt is when it was recorded; zero is the time of the fact that has it.
+	RecordedAt time.Time `json:"recorded_at,omitzero" cbor:"8,keyasint,omitzero"`
 }
 
 // Pending is a class period that waits for its event.

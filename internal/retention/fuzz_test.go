@@ -33,7 +33,9 @@ func genRules(t *rapid.T) []policy.KeepRule {
 		}).Draw(t, "monthly"),
 		rapid.SampledFrom([]policy.KeepRule{
 			{Tag: policy.Yearly, Month: 1, Day: 1}, {Tag: policy.Yearly, Month: 2, Day: 29}, {Tag: policy.Yearly, FiscalYearEnd: 3},
+			{Tag: policy.Yearly, Fiscal: true},
 		}).Draw(t, "yearly"),
+		{Tag: policy.Close},
 	}
 	var out []policy.KeepRule
 	for i, r := range all {
@@ -45,6 +47,30 @@ func genRules(t *rapid.T) []policy.KeepRule {
 	return out
 }
 
+func genFiscal(t *rapid.T) *policy.Fiscal {
+	return rapid.SampledFrom([]*policy.Fiscal{
+		nil, {EndMonth: 3}, {EndMonth: 12, Holidays: []calendar.Holidays{calendar.England, calendar.USFederal}},
+		{EndMonth: 1, Weeks: calendar.FourFiveFour, Weekday: "saturday", Anchor: calendar.NearestWeekday, NamedBy: calendar.ByStart},
+		{EndMonth: 9, Weeks: calendar.ThirteenFours, Weekday: "sunday", Anchor: calendar.LastWeekday, LongPeriod: 3},
+	}).Draw(t, "fiscal")
+}
+
+// genCloses draws events before a time, some of other sources or of old.
+func genCloses(t *rapid.T, before time.Time) []Event {
+	var out []Event
+	for i := range rapid.IntRange(0, 4).Draw(t, "closes") {
+		at := before.Add(-time.Duration(rapid.Int64Range(0, 400*24*3600).Draw(t, "closed")) * time.Second)
+		e := Event{ID: fmt.Sprint("c", i), Name: CloseEvent, Period: genClosePeriod(t), At: at, RecordedAt: at, Covers: Selector{From: at}}
+		e.Covers.Sources = rapid.SampledFrom([][]string{nil, {"s"}, {"other"}}).Draw(t, "of")
+		out = append(out, e)
+	}
+	return out
+}
+
+func genClosePeriod(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"FY26-P11", "FY2026-P12", "FY26-P12", "FY2026", "the ninth"}).Draw(t, "period")
+}
+
 func genInput(t *rapid.T) AssignInput {
 	loc := rapid.SampledFrom([]string{"UTC", "Europe/London", "America/New_York", "Pacific/Apia"}).Draw(t, "zone")
 	zone, err := time.LoadLocation(loc)
@@ -53,23 +79,26 @@ func genInput(t *rapid.T) AssignInput {
 	}
 	in := AssignInput{
 		Point: "new", Source: "s", Zone: zone, ReceivedAt: genTime(t, "received"), SourceCreatedAt: genTime(t, "created"),
-		Policy:   policy.Policy{Name: "drawn", Keep: genRules(t), OnDemand: genPeriod(t, "on demand")},
+		Policy:   policy.Policy{Name: "drawn", Keep: genRules(t), OnDemand: genPeriod(t, "on demand"), Fiscal: genFiscal(t)},
 		Trigger:  rapid.SampledFrom([]Trigger{Scheduled, OnDemand, AtClose, Remnant}).Draw(t, "trigger"),
-		CloseOf:  "FY26-P12",
 		Complete: rapid.Bool().Draw(t, "complete"),
 		Entries:  rapid.Int64Range(0, 100).Draw(t, "entries"), Bytes: rapid.Int64Range(0, 100).Draw(t, "bytes"),
 		Bounds: Bounds{Min: rapid.SampledFrom([]calendar.Period{{}, calendar.Days(7)}).Draw(t, "min"), Max: DefaultMax},
 	}
+	in.Events = genCloses(t, in.ReceivedAt)
 	for i := range rapid.IntRange(0, 12).Draw(t, "past") {
 		at := in.ReceivedAt.Add(-time.Duration(rapid.Int64Range(0, 40*24*3600).Draw(t, "ago")) * time.Second)
 		p := PastPoint{ID: fmt.Sprint("p", i), ReceivedAt: at, Complete: rapid.Bool().Draw(t, "c"), Entries: rapid.Int64Range(0, 100).Draw(t, "e"), Bytes: 50}
 		p.Verified = rapid.SampledFrom([]Verified{Unknown, OK, Failed}).Draw(t, "v")
 		for _, r := range in.Policy.Keep {
-			if rapid.Bool().Draw(t, "tagged") {
-				tag := slotAt(r, at, zone).tag
+			if r.Tag.Rotation() && rapid.Bool().Draw(t, "tagged") {
+				tag := slotAt(in.Policy, r, at, zone).tag
 				tag.Provisional = rapid.Bool().Draw(t, "provisional")
 				p.Tags = append(p.Tags, tag)
 			}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "close") == 0 {
+			p.Tags = append(p.Tags, Tag{Name: policy.Close, Period: closeKey(genClosePeriod(t)), Provisional: rapid.Bool().Draw(t, "stands in")})
 		}
 		in.History = append(in.History, p)
 	}

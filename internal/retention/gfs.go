@@ -16,18 +16,18 @@ type slot struct {
 	start, end time.Time
 }
 
-// slotAt gives the slot of a rule that t lies in.
-func slotAt(rule policy.KeepRule, t time.Time, loc *time.Location) slot {
+// slotAt gives the slot of a policy's rule that t lies in.
+func slotAt(p policy.Policy, rule policy.KeepRule, t time.Time, loc *time.Location) slot {
 	if rule.Tag == policy.Hourly {
 		start := calendar.HourStart(t, loc)
 		return slot{Tag{Name: rule.Tag, Period: calendar.HourKey(t, loc)}, start, start.Add(time.Hour)}
 	}
-	start, end, key := span(rule, calendar.DateOf(t, loc))
+	start, end, key := span(p, rule, calendar.DateOf(t, loc))
 	return slot{Tag{Name: rule.Tag, Period: key}, start.Start(loc), end.Start(loc)}
 }
 
 // span gives the due dates around d, the second excluded, and the period's name.
-func span(rule policy.KeepRule, d calendar.Date) (start, end calendar.Date, key string) {
+func span(p policy.Policy, rule policy.KeepRule, d calendar.Date) (start, end calendar.Date, key string) {
 	switch rule.Tag {
 	case policy.Weekly:
 		day, _ := rule.Weekday.Day()
@@ -40,8 +40,8 @@ func span(rule policy.KeepRule, d calendar.Date) (start, end calendar.Date, key 
 		}
 		return monthlyDue(rule, month), monthlyDue(rule, month.AddMonths(1)), month.MonthKey()
 	case policy.Yearly:
-		if rule.FiscalYearEnd != 0 {
-			return fiscalSpan(calendar.FiscalYear{EndMonth: time.Month(rule.FiscalYearEnd)}, d)
+		if fy, ok := p.FiscalYear(rule); ok {
+			return fiscalSpan(fy, d)
 		}
 		year := d.Year
 		if d.Before(yearlyDue(rule, year)) {

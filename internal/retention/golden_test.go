@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -111,7 +112,13 @@ func (s *stage) line(word string, args []string) {
 				s.in.History[i].Verified = Failed
 			}
 		}
-	case "point": // point ID RECEIVED ENTRIES BYTES [incomplete|on_demand|remnant|late] [close=PERIOD]
+	case "fiscal": // fiscal JSON
+		s.fiscal(strings.Join(args, " "))
+	case "close": // close ID PERIOD RECORDED [SOURCE]
+		s.close(args)
+	case "closes": // closes TIME
+		s.closes(s.time(args[0]))
+	case "point": // point ID RECEIVED ENTRIES BYTES [incomplete|on_demand|remnant]
 		s.point(args)
 	case "handovers":
 		s.handovers(s.time(args[0]))
@@ -144,15 +151,54 @@ func (s *stage) keep(args []string) {
 			r.Day = s.number(value)
 		case "fiscal_year_end":
 			r.FiscalYearEnd = s.number(value)
+		case "fiscal":
+			r.Fiscal = true
+		case "cycles":
+			r.Cycles = s.number(value)
 		}
 	}
+	s.written()
+	s.in.Policy.Keep = append(s.in.Policy.Keep, r)
+	s.check()
+}
+
+func (s *stage) check() {
+	s.t.Helper()
+	if err := s.in.Policy.Validate(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// written makes a policy of the script's own.
+func (s *stage) written() {
 	if s.in.Policy.Name == "sox" {
 		s.in.Policy = policy.Policy{Name: "written", Version: 1, Zone: "UTC", Schedule: policy.Schedule{Kind: policy.Manual},
 			OnDemand: DefaultOnDemand, EveryPoint: DefaultEveryPoint}
 	}
-	s.in.Policy.Keep = append(s.in.Policy.Keep, r)
-	if err := s.in.Policy.Validate(); err != nil {
+}
+
+func (s *stage) fiscal(text string) {
+	s.t.Helper()
+	s.written()
+	if err := json.Unmarshal([]byte(text), &s.in.Policy.Fiscal); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) close(args []string) {
+	s.t.Helper()
+	at := s.time(args[2])
+	e := Event{ID: args[0], Name: CloseEvent, Period: args[1], At: at, RecordedAt: at, Covers: Selector{From: at, Sources: args[3:]}}
+	s.in.Events = append(s.in.Events, e)
+	s.facts = append(s.facts, Fact{Kind: EventRecorded, At: at, Event: &e})
+}
+
+func (s *stage) closes(now time.Time) {
+	fmt.Fprintf(&s.out, "closes %s\n", now.Format(time.RFC3339))
+	for _, c := range Closes(CloseInput{Source: s.in.Source, Policy: s.in.Policy, Zone: s.in.Zone, Now: now, SourceCreatedAt: s.in.SourceCreatedAt,
+		Events: s.in.Events, History: s.in.History}) {
+		fmt.Fprintf(&s.out, " %s event=%q since %s due by %s holder=%q stand-in=%q overdue=%v\n", tagList([]Tag{c.Tag}), c.Event,
+			c.Since.Format(time.RFC3339), c.DueBy.Format(time.RFC3339), c.Holder, c.StandIn, c.Overdue(now))
 	}
 }
 
@@ -162,17 +208,13 @@ func (s *stage) point(args []string) {
 	in.Point, in.ReceivedAt, in.Complete, in.Trigger = args[0], s.time(args[1]), true, Scheduled
 	in.Entries, in.Bytes = int64(s.number(args[2])), int64(s.number(args[3]))
 	for _, a := range args[4:] {
-		switch {
-		case a == "incomplete":
+		switch a {
+		case "incomplete":
 			in.Complete = false
-		case a == "on_demand":
+		case "on_demand":
 			in.Trigger = OnDemand
-		case a == "remnant":
+		case "remnant":
 			in.Trigger = Remnant
-		case a == "late":
-			in.CloseProvisional = true
-		case strings.HasPrefix(a, "close="):
-			in.Trigger, in.CloseOf = AtClose, strings.TrimPrefix(a, "close=")
 		default:
 			s.t.Fatalf("unknown mark %q", a)
 		}

@@ -52,7 +52,7 @@ func Handovers(in HandoverInput) []Handover {
 			continue
 		}
 		for i := 0; i < len(points); {
-			s := slotAt(rule, points[i].ReceivedAt, in.Zone)
+			s := slotAt(in.Policy, rule, points[i].ReceivedAt, in.Zone)
 			n := i + 1
 			for n < len(points) && points[n].ReceivedAt.Before(s.end) {
 				n++

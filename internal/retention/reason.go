@@ -30,8 +30,12 @@ const (
 	KindRaised Kind = "raised"
 )
 
-// basisCandidate marks a point that may yet be the last of its month.
-const basisCandidate = "candidate"
+const (
+	// basisCandidate marks a point that may yet be the last of its month.
+	basisCandidate = "candidate"
+	// basisUnrecorded marks one that stands for a close that nobody recorded.
+	basisUnrecorded = "unrecorded"
+)
 
 // Reason is one cause for keeping a point. Which fields are set follows from
 // Kind; a zero Until means that no date ends it.
@@ -44,7 +48,7 @@ type Reason struct {
 	EventAt   time.Time      `json:"event_at,omitzero" cbor:"6,keyasint,omitzero"`
 	Hold      string         `json:"hold,omitempty" cbor:"7,keyasint,omitempty"`
 	Matter    string         `json:"matter,omitempty" cbor:"8,keyasint,omitempty"`
-	// Basis is the class's basis, or the quality of a point that stands in.
+	// Basis is the class's basis, or why a point only stands in.
 	Basis  string          `json:"basis,omitempty" cbor:"9,keyasint,omitempty"`
 	Period calendar.Period `json:"period,omitzero" cbor:"10,keyasint,omitzero"`
 	Until  time.Time       `json:"until,omitzero" cbor:"11,keyasint,omitzero"`
@@ -79,7 +83,7 @@ func (r Reason) Sentence(loc *time.Location) string {
 	case KindOnDemand:
 		return fmt.Sprintf("Taken on demand: %s.", kept)
 	case KindClose:
-		return fmt.Sprintf("Holds the books at the close of %s: %s.", r.TagPeriod, kept)
+		return r.closeSentence(kept)
 	case KindEveryPoint:
 		return fmt.Sprintf("The policy's least period applies: %s.", kept)
 	case KindRaised:
@@ -89,6 +93,16 @@ func (r Reason) Sentence(loc *time.Location) string {
 		return fmt.Sprintf("Retention was raised: kept until %s.", stamp(r.Until, loc))
 	}
 	return fmt.Sprintf("Kept for a reason of a newer kind, %q.", string(r.Kind))
+}
+
+func (r Reason) closeSentence(kept string) string {
+	switch r.Basis {
+	case "":
+		return fmt.Sprintf("Holds the books at the close of %s: %s.", r.TagPeriod, kept)
+	case basisUnrecorded:
+		return fmt.Sprintf("Holds the books of %s, whose close nobody recorded in time: %s.", r.TagPeriod, kept)
+	}
+	return fmt.Sprintf("Stands in for the close of %s although it is %s: %s.", r.TagPeriod, r.Basis, kept)
 }
 
 // stamp writes a time in full, with the offset, so that it reads the same
@@ -110,6 +124,8 @@ const (
 	WarnShrunken     WarningKind = "shrunken"
 	WarnClassMaximum WarningKind = "class_maximum"
 	WarnVaultMaximum WarningKind = "vault_maximum"
+	// WarnCloseOverdue tells of a close that was due before this point.
+	WarnCloseOverdue WarningKind = "close_overdue"
 )
 
 // Warning is something about a point that a person should look at.

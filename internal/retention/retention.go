@@ -47,7 +47,8 @@ type Trigger string
 const (
 	Scheduled Trigger = "scheduled"
 	OnDemand  Trigger = "on_demand"
-	// AtClose captures the books at a fiscal close.
+	// AtClose is what the manifests of some points say; a close is taken by a
+	// point of any trigger.
 	AtClose Trigger = "close"
 	// Remnant keeps only records that vanished from the source.
 	Remnant Trigger = "remnant"
@@ -82,19 +83,16 @@ type AssignInput struct {
 	ReceivedAt      time.Time
 	SourceCreatedAt time.Time
 	Trigger         Trigger
-	// CloseOf names the fiscal period of a close point: FY26-P12. CloseProvisional
-	// marks one that was taken because no close was recorded in time.
-	CloseOf          string
-	CloseProvisional bool
-	Complete         bool
-	Entries          int64
-	Bytes            int64
-	Paths            []string
-	History          []PastPoint
-	Classes          []FoundClass
-	Events           []Event
-	Holds            []hold.Hold
-	Bounds           Bounds
+	Complete        bool
+	Entries         int64
+	Bytes           int64
+	Paths           []string
+	History         []PastPoint
+	Classes         []FoundClass
+	// Events are those recorded in the vault, in their order.
+	Events []Event
+	Holds  []hold.Hold
+	Bounds Bounds
 }
 
 // Assignment is what a new point gets.
@@ -117,8 +115,9 @@ type Assignment struct {
 // shrunken against the source's earlier points. Until one arrives the best other
 // point stands in. A point of any trigger takes the tags that fall due. A
 // source's first point takes the running day, week and month, but not a yearly
-// tag that was due before the source existed. Whatever it takes, every point is
-// kept for the policy's least period.
+// tag that was due before the source existed. The closes that wait for a point,
+// see [Closes], are taken too. Whatever it takes, every point is kept for the
+// policy's least period.
 func Assign(in AssignInput) Assignment {
 	if in.Zone == nil {
 		in.Zone = time.UTC
@@ -127,6 +126,7 @@ func Assign(in AssignInput) Assignment {
 	a.quality = judge(in.History, measure{in.ReceivedAt, in.Complete, Unknown, in.Entries, in.Bytes})
 	a.rotations()
 	a.occasion()
+	a.closes()
 	a.classes()
 	a.everyPoint()
 	a.bounds()
@@ -171,7 +171,7 @@ func (a *assigner) rotations() {
 		if !rule.Tag.Rotation() {
 			continue
 		}
-		s := slotAt(rule, a.in.ReceivedAt, a.in.Zone)
+		s := slotAt(a.in.Policy, rule, a.in.ReceivedAt, a.in.Zone)
 		if rule.Last {
 			a.candidate(rule, s)
 			continue
@@ -233,27 +233,11 @@ func (a *assigner) bestSoFar(tag Tag) bool {
 // occasion adds what the trigger says.
 func (a *assigner) occasion() {
 	switch a.in.Trigger {
-	case Scheduled, Remnant:
+	case Scheduled, Remnant, AtClose:
 	case OnDemand:
 		a.out.Tags = append(a.out.Tags, Tag{Name: policy.OnDemand})
 		a.keep(Reason{Kind: KindOnDemand, Tag: policy.OnDemand, Period: orDefault(a.in.Policy.OnDemand, DefaultOnDemand)})
-	case AtClose:
-		tag := Tag{Name: policy.Close, Period: a.in.CloseOf, Provisional: a.in.CloseProvisional || a.quality != whole}
-		a.out.Tags = append(a.out.Tags, tag)
-		a.keep(Reason{Kind: KindClose, Tag: tag.Name, TagPeriod: tag.Period, Period: a.closePeriod()})
-		if a.quality != whole {
-			a.warn(WarnProvisional, tag, "the close of %s rests on this %s point until a whole one is taken", tag.Period, a.quality)
-		}
 	}
-}
-
-// closePeriod is the rule for close points, else the longest rule: the books at
-// a close never live shorter than a rotation.
-func (a *assigner) closePeriod() calendar.Period {
-	if r, ok := a.in.Policy.Rule(policy.Close); ok {
-		return r.For
-	}
-	return a.in.Policy.Longest()
 }
 
 // carries reports whether this point carries the period of a class.

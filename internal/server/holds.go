@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -155,9 +156,15 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	closes, err := s.closesOf(r.Context(), name, list...)
+	if err != nil {
+		return err
+	}
 	out := []api.RetentionEvent{}
 	for _, e := range list {
-		out = append(out, eventOf(name, e))
+		x := eventOf(name, e)
+		x.Closes = closes[e.ID]
+		out = append(out, x)
 	}
 	return writeJSON(w, out)
 }
@@ -193,6 +200,11 @@ func (s *Server) recordEvent(w http.ResponseWriter, r *http.Request) error {
 	for _, p := range settled.Points {
 		out.Settled = append(out.Settled, api.SettledPoint{Point: p.Point, Source: p.Source, Until: p.Until.String()})
 	}
+	closes, err := s.closesOf(r.Context(), name, settled.Event)
+	if err != nil {
+		return fmt.Errorf("the event was recorded, and what waits for a point by it cannot be listed: %w", err)
+	}
+	out.Closes = closes[settled.ID]
 	return writeJSON(w, out)
 }
 

@@ -182,7 +182,14 @@ func (s *Server) explanation(ctx context.Context, row catalog.Point) (api.Explan
 		return api.Explanation{}, err
 	}
 	p.Reasons = reasonsOf(state.Reasons)
-	decision := retention.Decide(retention.Item{State: state}, s.Receipt(), nil)
+	item := retention.Item{State: state}
+	decision := retention.Decide(item, s.Receipt(), nil)
+	if decision.Verdict == retention.Expire {
+		if item.Cycle, err = s.Lifecycle.Cycle(ctx, row); err != nil {
+			return api.Explanation{}, err
+		}
+		decision = retention.Decide(item, s.Receipt(), nil)
+	}
 	out := api.Explanation{Point: p, Decision: string(decision.Verdict), Lines: []string{}}
 	for _, reason := range state.Reasons {
 		out.Lines = append(out.Lines, reason.Sentence(time.Local))

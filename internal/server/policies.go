@@ -49,7 +49,11 @@ func policyOf(row catalog.Policy) (api.Policy, error) {
 	}
 	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}}
 	for _, k := range p.Keep {
-		out.Keep = append(out.Keep, api.PolicyKeep{Tag: string(k.Tag), For: k.For.Words(), Due: dueOf(k)})
+		keep := api.PolicyKeep{Tag: string(k.Tag), For: k.For.Words(), Due: dueOf(k)}
+		if k.Cycles > 0 {
+			keep.For += fmt.Sprintf(" and the last %d", k.Cycles)
+		}
+		out.Keep = append(out.Keep, keep)
 	}
 	out.Keep = append(out.Keep, api.PolicyKeep{Tag: "on-demand", For: p.OnDemand.Words()}, api.PolicyKeep{Tag: "every point", For: p.EveryPoint.Words()})
 	return out, nil
@@ -68,6 +72,8 @@ func dueOf(k policy.KeepRule) string {
 		return fmt.Sprintf("day %d of the month", k.MonthDay)
 	case k.FiscalYearEnd > 0:
 		return fmt.Sprintf("after the fiscal year that ends in month %d", k.FiscalYearEnd)
+	case k.Fiscal:
+		return "after each year of the financial calendar"
 	case k.Month > 0:
 		return fmt.Sprintf("%02d-%02d", k.Month, k.Day)
 	}
