@@ -179,8 +179,8 @@ func mayState(f Fact) ([]access.Action, error) {
 		return pointActions()[p.Kind], err
 	}
 	return map[string][]access.Action{
-		FactSource: {access.SourceCreate},
-		FactPolicy: {access.PolicyCreate, access.VaultCreate},
+		FactSource: {access.SourceCreate, access.SourceUpdate, access.PolicyUpdate, access.PolicyShorten},
+		FactPolicy: {access.PolicyCreate, access.VaultCreate, access.PolicyUpdate, access.PolicyShorten, access.SourceCreate, access.SourceUpdate},
 		FactClass:  {access.PolicyCreate},
 		FactVault:  {access.VaultCreate, access.VaultLock, access.VaultCallBack},
 
@@ -208,10 +208,10 @@ func pointActions() map[retention.FactKind][]access.Action {
 		retention.SoftDeleted:   {access.PointDelete},
 		retention.Undeleted:     {access.PointUndelete},
 		retention.Disposed:      {access.PointExpire},
-		retention.TagMoved:      {access.BackupRun, access.PointExpire},
+		retention.TagMoved:      {access.BackupRun, access.PointExpire, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 		retention.Frozen:        {access.PointFreeze},
 		retention.Unfrozen:      {access.PointUnfreeze},
-		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun},
+		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 	}
 }
 
