@@ -55,9 +55,9 @@ func (l *Lifecycle) handoverInput(ctx context.Context, source catalog.Source, po
 	if err != nil {
 		return retention.HandoverInput{}, err
 	}
-	zone, err := time.LoadLocation(p.Zone)
+	zone, err := zoneOf(p)
 	if err != nil {
-		return retention.HandoverInput{}, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
+		return retention.HandoverInput{}, err
 	}
 	classes, err := sourceClasses(source, p)
 	in := retention.HandoverInput{Policy: p, Zone: zone, Now: now, SourceCreatedAt: source.CreatedAt, Classes: classes}

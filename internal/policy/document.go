@@ -4,48 +4,47 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
 // Read reads a policy as a person wrote it, in JSON, and gives every mistake in
 // it, one sentence each naming the key: what a policy has no key for, what is of
 // the wrong kind, and what [Policy.Validate] finds. The version may be left out
 // and is 0 then.
-func Read(document []byte) (Policy, error) {
+func Read(document []byte) (Policy, []error) {
 	dec := json.NewDecoder(bytes.NewReader(document))
 	dec.UseNumber()
 	var value any
 	if err := dec.Decode(&value); err != nil {
-		return Policy{}, errkind.Wrap(errkind.Invalid, err, "read policy")
+		return Policy{}, []error{fmt.Errorf("the file is not JSON: %w", err)}
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return Policy{}, errkind.New(errkind.Invalid, "read policy: something follows its end")
+		return Policy{}, []error{errors.New("something follows the end of the policy")}
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return Policy{}, errkind.New(errkind.Invalid, "read policy: it must be keys with their values, such as name: books")
+		return Policy{}, []error{errors.New("the file must have keys with their values, such as name: books")}
 	}
 	var bad problems
 	text, err := json.Marshal(fit(&bad, "", object, reflect.TypeFor[Policy]()))
-	if err != nil {
-		return Policy{}, errkind.Wrap(errkind.Invalid, err, "read policy")
-	}
 	var p Policy
-	if err := strict(text, &p); err != nil {
-		return Policy{}, errkind.Wrap(errkind.Invalid, err, "read policy")
+	if err == nil {
+		err = strict(text, &p)
+	}
+	if err != nil {
+		return Policy{}, append(bad.list, err)
 	}
 	written := p
 	if _, given := object["version"]; !given {
 		p.Version = 1
 	}
 	bad.join(p.problems())
-	return written, bad.err(fmt.Sprintf("policy %q is not valid", p.Name))
+	return written, bad.list
 }
 
 // join adds what is wrong with keys that were not found wrong before: a key that
