@@ -89,7 +89,7 @@ func newPolicySet(s *session) *cobra.Command {
 			"under it. A longer rule reaches the points that there are; a shorter one\n" +
 			"touches none. The file's version can be left out.",
 		example: "counterfoil policy set - --yes < own.yaml",
-		exits:   []string{"4  refused: it does not fit a source or its vault, or the time is not proven"},
+		exits:   []string{"4  refused: it does not fit a source or its vault, or the clock is latched"},
 	}, func(ctx context.Context, args []string) error {
 		document, err := s.readDocument(args[0])
 		if err != nil {
@@ -115,7 +115,7 @@ func newSourcePolicy(s *session) *cobra.Command {
 		long: "Shows what the last version of another policy does for a source: for points to\n" +
 			"come, and for those that there are. With --yes the source is put under it.",
 		example: "counterfoil source policy ledgers sox-long",
-		exits:   []string{"4  refused: it does not fit the source or its vault, or the time is not proven"},
+		exits:   []string{"4  refused: it does not fit the source or its vault, or the clock is latched"},
 	}, func(ctx context.Context, args []string) error {
 		in.Policy = args[1]
 		s.missing = missingSource + "; " + missingPolicy

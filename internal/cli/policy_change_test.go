@@ -47,9 +47,9 @@ func TestPolicyFile_WhatCannotBeReadIsSaid(t *testing.T) {
 		return path
 	}
 	for says, path := range map[string]string{
-		"no such file":     filepath.Join(dir, "nowhere"),
-		"already defined":  write("twice", "name: a\nname: b\n"),
-		"is no policy":     write("large", strings.Repeat("# long\n", mostDocument/6)),
+		"no such file":      filepath.Join(dir, "nowhere"),
+		"already defined":   write("twice", "name: a\nname: b\n"),
+		"is no policy":      write("large", strings.Repeat("# long\n", mostDocument/6)),
 		"keys must be text": write("keys", "{1: 2}\n"),
 	} {
 		r := newTerminal(t, fake()).run("policy", "set", path, "--yes")

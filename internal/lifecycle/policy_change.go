@@ -241,6 +241,9 @@ func (l *Lifecycle) planSource(ctx context.Context, w *view, s catalog.Source, n
 	if err := custody.Fits(next, s.Name, detail.Classes, w.row); err != nil {
 		return retention.Change{}, err
 	}
+	if err := l.entered(ctx, w, s); err != nil {
+		return retention.Change{}, err
+	}
 	old, err := l.cfg.Custody.Policy(ctx, s.Policy, s.PolicyVersion)
 	if err != nil {
 		return retention.Change{}, err
@@ -269,6 +272,29 @@ func (l *Lifecycle) planSource(ctx context.Context, w *view, s catalog.Source, n
 		in.Points = append(in.Points, retention.ChangePoint{Facts: facts, Entries: p.row.Entries, Bytes: p.row.Size, Stored: p.row.Stored})
 	}
 	return retention.PlanChange(in), nil
+}
+
+// entered refuses a change while storage has a point of the source that the
+// catalog lacks: a run was interrupted, and the point would miss the change.
+func (l *Lifecycle) entered(ctx context.Context, w *view, s catalog.Source) error {
+	rows, err := l.cfg.Catalog.Points(ctx, catalog.PointFilter{SourceID: s.ID, VaultID: w.row.ID})
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, row := range rows {
+		known[lower(row.ID)] = true
+	}
+	points, _, err := w.manifests(ctx) // one that cannot be read cannot be kept longer either
+	if err != nil {
+		return err
+	}
+	for _, m := range points {
+		if m.Envelope.Source.String() == lower(s.ID) && !known[m.Envelope.ID.String()] {
+			return errkind.New(errkind.Refused, "vault %q has point %s of source %q from a run that was interrupted: 'backup run %s' enters it, then change the policy", w.row.Name, m.Envelope.ID, s.Name, s.Name)
+		}
+	}
+	return nil
 }
 
 func zoneOf(p policy.Policy) (*time.Location, error) {

@@ -440,3 +440,21 @@ func TestPolicy_NoJobOverlaps(t *testing.T) {
 	})
 	wantKind(t, err, errkind.Busy, "policy change")
 }
+
+// A point that an interrupted run left in storage alone would miss the change.
+func TestPolicy_WaitsForPointsOfInterruptedRuns(t *testing.T) {
+	r := underOwn(t, 2)
+	r.must(r.catalog.DeletePoints(t.Context(), grant("point/purge"), r.points()[1].ID))
+	_, err := r.life.SetPolicy(t.Context(), grant(access.PolicyUpdate), own(t, daily(90)))
+	wantKind(t, err, errkind.Refused, "backup run ledgers")
+	r.backup()
+	if len(r.points()) != 3 {
+		t.Fatalf("%d points", len(r.points()))
+	}
+	r.set(own(t, daily(90)))
+	for _, p := range r.points()[1:] {
+		if p.RetainUntil.Before(p.ReceivedAt.AddDate(0, 0, 90)) {
+			t.Errorf("point %d is kept until %v", p.Number, p.RetainUntil)
+		}
+	}
+}

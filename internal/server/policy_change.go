@@ -134,8 +134,11 @@ func detailOf(c *lifecycle.PolicyChange) map[string]string {
 		points += len(x.Points)
 	}
 	before := "none"
-	if c.Before > 0 {
-		before = fmt.Sprintf("version %d", c.Before)
+	switch {
+	case c.Moves:
+		before = fmt.Sprintf("%s version %d", c.Sources[0].Policy, c.Sources[0].Version)
+	case c.Before > 0:
+		before = fmt.Sprintf("%s version %d", c.Policy, c.Before)
 	}
 	return map[string]string{"before": before, "after": fmt.Sprintf("%s version %d", c.Policy, c.Version), "rules": strings.Join(rules, "; "),
 		"sources": strings.Join(sources, "; "), "points_kept_longer": strconv.Itoa(points)}
