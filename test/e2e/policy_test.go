@@ -16,10 +16,12 @@ import (
 )
 
 // ownPolicy writes a policy file in which points of a month live this long.
-func ownPolicy(t *testing.T, monthly string) string {
+func ownPolicy(t *testing.T, monthly string) string { return namedPolicy(t, "own", monthly) }
+
+func namedPolicy(t *testing.T, name, monthly string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "own.yaml")
-	writeFile(t, file, `name: own
+	writeFile(t, file, `name: `+name+`
 zone: UTC
 schedule: {kind: daily, at: 22:00}
 keep:
@@ -121,6 +123,7 @@ func TestPolicy_OfOnesOwn(t *testing.T) {
 		t.Errorf("the audit log (-want +got):\n%s", diff)
 	}
 
+	s.ok("policy", "set", namedPolicy(t, "spare", "P24M"), "--yes") // without a source, and yet not lost
 	before, policies := withoutLocks(known(s)), s.ok("policy", "list")
 	files, err := filepath.Glob(s.path("catalog.db*"))
 	if err != nil || len(files) == 0 {
@@ -137,5 +140,44 @@ func TestPolicy_OfOnesOwn(t *testing.T) {
 	}
 	if diff := cmp.Diff(policies, s.ok("policy", "list")); diff != "" {
 		t.Errorf("policies (-before +after):\n%s", diff)
+	}
+}
+
+// TestPolicy_OverSeveralVaults changes a policy with sources in two vaults: where
+// it does not fit one of them it changes neither.
+func TestPolicy_OverSeveralVaults(t *testing.T) {
+	t.Parallel()
+	s, src := newSite(t), smallTree(t)
+	s.realVault("books", "ledgers", src)
+	s.ok("policy", "set", ownPolicy(t, "P36M"), "--yes")
+	small := filepath.Join(t.TempDir(), "small")
+	s.ok("vault", "create", "small", "file://"+small, "--max-retention", "P11Y")
+	s.ok("source", "create", "papers", src, "--vault", "small", "--policy", "own")
+	s.ok("source", "policy", "ledgers", "own", "--yes")
+	s.ok("backup", "run", "ledgers")
+	s.ok("backup", "run", "papers")
+	ends := func() []string {
+		var out []string
+		for _, p := range s.list("point", "list") {
+			out = append(out, p.text("source")+" "+p.text("retain_until"))
+		}
+		return out
+	}
+	before := ends()
+	s.refused(4, []string{`source "papers" does not fit vault "small"`, "keep[1].for must be at most"}, "policy", "set", ownPolicy(t, "P140M"), "--yes")
+	if diff := cmp.Diff(before, ends()); diff != "" {
+		t.Errorf("refused, and yet points changed: %s", diff)
+	}
+	c := s.object("policy", "set", ownPolicy(t, "P120M"), "--yes")
+	if sources, ok := c["sources"].([]any); !ok || len(sources) != 2 || c.number(t, "version") != 2 {
+		t.Errorf("%v", c)
+	}
+	for _, p := range s.list("point", "list") {
+		if got, want := p.moment(t, "retain_until"), p.moment(t, "received_at").AddDate(10, 0, 0); got.Sub(want).Abs() > 48*time.Hour {
+			t.Errorf("%s is kept until %v, want %v", p.text("source"), got, want)
+		}
+	}
+	for _, name := range []string{"books", "small"} {
+		s.ok("vault", "locks", name) // none is short
 	}
 }
