@@ -49,6 +49,20 @@ const (
 	// while it cools off.
 	VaultLock     Action = "vault/lock"
 	VaultCallBack Action = "vault/call_back"
+	// VaultUpdate changes settings without taking protection away, VaultWeaken
+	// takes some away, VaultHarden cannot be undone.
+	VaultUpdate Action = "vault/update"
+	VaultWeaken Action = "vault/weaken"
+	VaultHarden Action = "vault/harden"
+	// VaultDelete deletes a vault softly with all its points.
+	VaultDelete   Action = "vault/delete"
+	VaultUndelete Action = "vault/undelete"
+	// SourceStop ends the backups of a source, SourceResume takes them up again.
+	SourceStop   Action = "source/stop"
+	SourceResume Action = "source/resume"
+	// SourceDelete deletes a source softly with all its points.
+	SourceDelete   Action = "source/delete"
+	SourceUndelete Action = "source/undelete"
 	// VaultProve makes a retention proof.
 	VaultProve Action = "vault/prove"
 	// CanaryRun attacks an object made for it, to see whether locks hold.
@@ -63,6 +77,6 @@ func Actions() []Action {
 		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, SourceUpdate, PolicyCreate, PolicyUpdate, PolicyShorten, BackupRun,
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
 		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, PointFreeze, PointUnfreeze, DisposalSign,
-		VaultLock, VaultCallBack, VaultProve, CanaryRun, ClockAttest,
+		VaultLock, VaultCallBack, VaultUpdate, VaultWeaken, VaultHarden, VaultDelete, VaultUndelete, SourceStop, SourceResume, SourceDelete, SourceUndelete, VaultProve, CanaryRun, ClockAttest,
 	}
 }

@@ -25,21 +25,24 @@ type Vault struct {
 	ID             string    `json:"id"`
 	Name           string    `json:"name"`
 	URL            string    `json:"url"`
-	Kind           string    `json:"kind"` // trial, unlocked, locked
+	Kind           string    `json:"kind"` // trial, off, unlocked, locked
 	CreatedAt      time.Time `json:"created_at"`
 	MinRetention   string    `json:"min_retention"`
 	MaxRetention   string    `json:"max_retention"`
 	SoftDeleteDays int       `json:"soft_delete_days"`
-	AssuranceLevel string    `json:"assurance_level"` // L0 to L3
-	Enforcer       string    `json:"enforcer"`        // who stops deletion, in words
-	SigningKey     string    `json:"signing_key"`
-	Points         int64     `json:"points"`
-	Size           *int64    `json:"size,omitempty"`      // bytes in the store; only in show
-	Objects        *int64    `json:"objects,omitempty"`   // only in show
-	AuditKey       string    `json:"audit_key,omitempty"` // public key of the audit log; only in show and create
-	KeyFile        string    `json:"key_file,omitempty"`
-	RecoveryKit    string    `json:"recovery_kit,omitempty"`
-	Warnings       []string  `json:"warnings,omitempty"`
+	SoftDeleteOn   bool      `json:"soft_delete_always_on"`
+	// PurgeAfter is until when the deletion of the vault can be undone.
+	PurgeAfter     *time.Time `json:"purge_after,omitempty"`
+	AssuranceLevel string     `json:"assurance_level"` // L0 to L3
+	Enforcer       string     `json:"enforcer"`        // who stops deletion, in words
+	SigningKey     string     `json:"signing_key"`
+	Points         int64      `json:"points"`
+	Size           *int64     `json:"size,omitempty"`      // bytes in the store; only in show
+	Objects        *int64     `json:"objects,omitempty"`   // only in show
+	AuditKey       string     `json:"audit_key,omitempty"` // public key of the audit log; only in show and create
+	KeyFile        string     `json:"key_file,omitempty"`
+	RecoveryKit    string     `json:"recovery_kit,omitempty"`
+	Warnings       []string   `json:"warnings,omitempty"`
 }
 
 // NewVault asks for a vault.
@@ -158,6 +161,8 @@ type Source struct {
 	ID            string      `json:"id"`
 	Name          string      `json:"name"`
 	Kind          string      `json:"kind"`
+	State         string      `json:"state"` // protected, stopped, stopped-for-ever, deleted, purged
+	PurgeAfter    *time.Time  `json:"purge_after,omitempty"`
 	Vault         string      `json:"vault"`
 	Policy        string      `json:"policy"`
 	PolicyVersion int         `json:"policy_version"`

@@ -107,6 +107,11 @@ func TestClient_WhatTheServerReceives(t *testing.T) {
 		}, "GET /api/v1/audit?action=vault%2F%2A&actor=ana&limit=1&result=done&since=2026-07-17T00%3A00%3A00Z&target=t&text=x"},
 		{func(c *Client) error { _, err := c.Audit(ctx, AuditFilter{Until: day}); return err },
 			"GET /api/v1/audit?until=2026-07-17T00%3A00%3A00Z"},
+		{func(c *Client) error { _, err := c.PolicyRuns(ctx, "p", RunFilter{}); return err }, "GET /api/v1/policies/p/runs"},
+		{func(c *Client) error {
+			_, err := c.PolicyRuns(ctx, "p", RunFilter{From: "2026-03-29", Count: 3})
+			return err
+		}, "GET /api/v1/policies/p/runs?count=3&from=2026-03-29"},
 		{func(c *Client) error { _, err := c.VerifyAudit(ctx); return err }, "POST /api/v1/audit/verify"},
 		{func(c *Client) error { _, err := c.Doctor(ctx); return err }, "GET /api/v1/doctor"},
 		{func(c *Client) error { _, err := c.Quickstart(ctx, Quickstart{Path: "/p"}, nil); return err },

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"strconv"
+	"time"
 )
 
 // Policy is a version of a policy.
 type Policy struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
+	// Schedule says in words when backups run.
+	Schedule string `json:"schedule"`
 	// Keep says in words how long points are kept, by tag.
 	Keep []PolicyKeep `json:"keep"`
 	// Document is the policy whole.
@@ -23,6 +27,30 @@ type PolicyKeep struct {
 	Tag string `json:"tag"`
 	For string `json:"for"`
 	Due string `json:"due,omitempty"`
+}
+
+// PolicyRuns are runs of a policy's schedule.
+type PolicyRuns struct {
+	Policy   string `json:"policy"`
+	Version  int    `json:"version"`
+	Zone     string `json:"zone"`
+	Schedule string `json:"schedule"`
+	// Runs is empty if only people start it.
+	Runs []PolicyRun `json:"runs"`
+}
+
+// PolicyRun is one run of a schedule.
+type PolicyRun struct {
+	At time.Time `json:"at"`
+	// Local is what the clocks of the policy's zone show, with their offset.
+	Local string `json:"local"`
+}
+
+// RunFilter chooses runs; the zero value chooses the next few.
+type RunFilter struct {
+	// From is the first day, 2006-01-02 in the policy's zone; empty is now.
+	From  string
+	Count int
 }
 
 // Class is a record class.
@@ -59,6 +87,16 @@ func (c *Client) Policies(ctx context.Context) ([]Policy, error) {
 // Policy shows the last version of a policy.
 func (c *Client) Policy(ctx context.Context, name string) (Policy, error) {
 	return fetch[Policy](ctx, c, get("policies", name))
+}
+
+// PolicyRuns lists runs of a policy's schedule.
+func (c *Client) PolicyRuns(ctx context.Context, name string, f RunFilter) (PolicyRuns, error) {
+	query := url.Values{}
+	set(query, "from", f.From)
+	if f.Count > 0 {
+		query.Set("count", strconv.Itoa(f.Count))
+	}
+	return fetch[PolicyRuns](ctx, c, get("policies", name, "runs").with(query))
 }
 
 // Classes lists the record classes of a set.

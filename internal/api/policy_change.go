@@ -39,7 +39,7 @@ type PolicyChange struct {
 	Same     bool           `json:"same"` // in force already
 	Applied  bool           `json:"applied"`
 	Rules    []RuleChange   `json:"rules"`
-	Sources  []SourceChange `json:"sources"`
+	Sources  []PolicySource `json:"sources"`
 	Warnings []string       `json:"warnings,omitempty"`
 }
 
@@ -52,8 +52,8 @@ type RuleChange struct {
 	Sentence  string `json:"sentence"`
 }
 
-// SourceChange is what a change of policy does to a source.
-type SourceChange struct {
+// PolicySource is what a change of policy does to a source.
+type PolicySource struct {
 	Source  string       `json:"source"`
 	Vault   string       `json:"vault"`
 	Policy  string       `json:"policy"` // that it is under until now

@@ -38,13 +38,13 @@ func testVaults(t *testing.T, c *Catalog) {
 		ID: b.ID, Name: "bb", URL: "s3://x", Kind: VaultLocked, CreatedAt: at(9), MinRetention: "P30D", MaxRetention: "P20Y",
 		SoftDeleteDays: 30, AssuranceLevel: 3, SigningKey: "k2", Detail: json.RawMessage(`{"x":2}`),
 	}
-	must(t, c.UpdateVault(ctx, grant(vaultUpdate), changed))
+	must(t, c.UpdateVault(ctx, grant(access.VaultUpdate), changed))
 	changed.CreatedAt = b.CreatedAt
 	wantEqual(t, get[Vault](t)(c.Vault(ctx, b.ID)), changed)
 	changed.ID = vaultID(9)
-	wantKind(t, c.UpdateVault(ctx, grant(vaultUpdate), changed), errkind.NotFound)
+	wantKind(t, c.UpdateVault(ctx, grant(access.VaultUpdate), changed), errkind.NotFound)
 	a.Name = "bb"
-	wantKind(t, c.UpdateVault(ctx, grant(vaultUpdate), a), errkind.Exists)
+	wantKind(t, c.UpdateVault(ctx, grant(access.VaultUpdate), a), errkind.Exists)
 
 	a.Name = "recovered"
 	must(t, c.ReplaceVault(ctx, grant(access.VaultRecover), a))
@@ -57,9 +57,9 @@ func testVaultKinds(t *testing.T, c *Catalog) {
 	v := aVault(1)
 	must(t, c.CreateVault(t.Context(), grant(access.VaultCreate), v))
 	v.Kind = VaultLocked
-	must(t, c.UpdateVault(t.Context(), grant(vaultProtect), v))
+	must(t, c.UpdateVault(t.Context(), grant(access.VaultHarden), v))
 	v.Kind = VaultUnlocked
-	wantKind(t, c.UpdateVault(t.Context(), grant(vaultUpdate), v), errkind.Refused)
+	wantKind(t, c.UpdateVault(t.Context(), grant(access.VaultUpdate), v), errkind.Refused)
 	wantEqual(t, get[Vault](t)(c.Vault(t.Context(), v.ID)).Kind, VaultLocked)
 }
 
@@ -107,8 +107,8 @@ func testSources(t *testing.T, c *Catalog) {
 	changed.Name = "a"
 	wantKind(t, c.UpdateSource(ctx, grant(access.SourceUpdate), changed), errkind.Exists)
 
-	must(t, c.DeleteSource(ctx, grant(sourceDelete), id(1)))
-	wantKind(t, c.DeleteSource(ctx, grant(sourceDelete), id(1)), errkind.NotFound)
+	must(t, c.DeleteSource(ctx, grant(access.VaultRemove), id(1)))
+	wantKind(t, c.DeleteSource(ctx, grant(access.VaultRemove), id(1)), errkind.NotFound)
 }
 
 func testSourceNeeds(t *testing.T, c *Catalog) {

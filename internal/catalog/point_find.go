@@ -64,12 +64,15 @@ func (r reads) Points(ctx context.Context, f PointFilter) ([]Point, error) {
 	return list(ctx, r, "list points", scanPoint, query, w.args...)
 }
 
+// Kept gives the states of points that are in their vault still.
+func Kept() []PointState { return []PointState{PointProtected, PointStopped, PointSoftDeleted} }
+
 // History gives the points of a source that retention has to decide about,
 // oldest first: all but those purged.
 func (r reads) History(ctx context.Context, sourceID string) ([]Point, error) {
 	return r.Points(ctx, PointFilter{
 		SourceID: sourceID,
-		States:   []PointState{PointProtected, PointStopped, PointSoftDeleted},
+		States:   Kept(),
 		Order:    OldestFirst,
 	})
 }

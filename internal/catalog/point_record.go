@@ -77,7 +77,7 @@ func (t *Tx) SetPointTerm(ctx context.Context, g access.Grant, id string, term T
 // SetPointLevel records the evidence level that a point has had since at. A
 // lower level than before is taken as well: a failed verification is news.
 func (t *Tx) SetPointLevel(ctx context.Context, g access.Grant, id string, level PointLevel, at time.Time) error {
-	if err := g.Require(access.BackupRun, access.CommitFinish, access.LockRaise, access.VaultVerify, access.RestoreRun, drillRun, vaultProtect, access.VaultRecover); err != nil {
+	if err := g.Require(access.BackupRun, access.CommitFinish, access.LockRaise, access.VaultVerify, access.RestoreRun, drillRun, access.VaultUpdate, access.VaultRecover); err != nil {
 		return err
 	}
 	var c checks
@@ -92,7 +92,7 @@ func (t *Tx) SetPointLevel(ctx context.Context, g access.Grant, id string, level
 
 // SetPointState records the state that a point has had since at.
 func (t *Tx) SetPointState(ctx context.Context, g access.Grant, id string, state PointState, at time.Time) error {
-	if err := g.Require(pointUpdate, access.PointDelete, access.PointUndelete, pointPurge, access.PointExpire, sourceDelete, access.VaultRemove, access.VaultRecover); err != nil {
+	if err := g.Require(pointUpdate, access.PointDelete, access.PointUndelete, pointPurge, access.PointExpire, access.SourceDelete, access.SourceUndelete, access.VaultDelete, access.VaultUndelete, access.VaultRemove, access.VaultRecover); err != nil {
 		return err
 	}
 	var c checks

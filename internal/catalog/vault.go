@@ -18,11 +18,16 @@ type VaultKind string
 const (
 	// VaultTrial can be removed whole.
 	VaultTrial VaultKind = "trial"
+	// VaultOff is not immutable: points can be deleted before their time.
+	VaultOff VaultKind = "off"
 	// VaultUnlocked is immutable until that is switched off.
 	VaultUnlocked VaultKind = "unlocked"
 	// VaultLocked is immutable for ever.
 	VaultLocked VaultKind = "locked"
 )
+
+// Immutable reports whether points of such a vault stay until their time.
+func (k VaultKind) Immutable() bool { return k == VaultUnlocked || k == VaultLocked }
 
 // Vault is what the catalog knows of a vault.
 type Vault struct {
@@ -50,7 +55,7 @@ func (v Vault) check() error {
 	c.vaultID(v.ID)
 	c.name("vault", v.Name)
 	c.want(v.URL != "", "the vault %q needs a URL", v.Name)
-	oneOf(&c, "kind of vault", v.Kind, []VaultKind{VaultTrial, VaultUnlocked, VaultLocked})
+	oneOf(&c, "kind of vault", v.Kind, []VaultKind{VaultTrial, VaultOff, VaultUnlocked, VaultLocked})
 	c.instant("the creation time of the vault", v.CreatedAt)
 	c.period("the minimum retention", v.MinRetention)
 	c.period("the maximum retention", v.MaxRetention)
@@ -108,7 +113,7 @@ func (t *Tx) CreateVault(ctx context.Context, g access.Grant, v Vault) error {
 // UpdateVault changes all but the id and creation time of a vault. A locked
 // vault stays locked: anything else is errkind.Refused.
 func (t *Tx) UpdateVault(ctx context.Context, g access.Grant, v Vault) error {
-	if err := g.Require(vaultUpdate, vaultProtect, access.VaultLock, access.VaultCallBack, access.CanaryRun, access.VaultVerify, access.VaultRecover); err != nil {
+	if err := g.Require(access.VaultUpdate, access.VaultWeaken, access.VaultHarden, access.VaultDelete, access.VaultUndelete, access.VaultLock, access.VaultCallBack, access.CanaryRun, access.VaultVerify, access.VaultRecover); err != nil {
 		return err
 	}
 	old, err := one(ctx, t.reads, noVault(v.ID), scanVault, "SELECT "+vaultColumns+" FROM vaults WHERE id = ?", v.ID)

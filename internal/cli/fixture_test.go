@@ -162,9 +162,17 @@ func fake() *http.ServeMux {
 		c.Action, c.Critical, c.Sources[0].Policy, c.Sources[0].Version = "source/update", false, "sox", 1
 		_ = json.NewEncoder(w).Encode(c)
 	})
+	answer("GET policies/{name}/runs", api.PolicyRuns{Policy: "sox", Version: 1, Zone: "Europe/London", Schedule: nightly, Runs: londonNights()})
 	answer("GET classes", []api.Class{{ID: "general_ledger", Title: "General ledger", Minimum: "7 years", ClockStart: "audit_concluded", Basis: "law", Citation: "17 CFR 210.2-06"}})
 	answer("POST sources/{name}/freeze", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2, Frozen: true})
 	answer("POST sources/{name}/freezes/{id}/release", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2})
+	answer("POST vaults/{name}/settings", api.SettingsChange{Vault: "books", Effect: "weakens", Changes: []string{"soft delete is switched off: what is deleted from now on cannot be brought back"}})
+	answer("POST vaults/{name}/delete", api.VaultDeletion{Vault: "books", Points: 2, PurgeAfter: at(day().AddDate(0, 0, 14))})
+	answer("POST vaults/{name}/undelete", api.VaultDeletion{Vault: "books", Points: 2})
+	answer("POST sources/{name}/stop", api.SourceChange{Source: "ledgers", Vault: "books", State: "stopped-for-ever", Points: 2})
+	answer("POST sources/{name}/resume", api.SourceChange{Source: "ledgers", Vault: "books", State: "protected", Points: 2})
+	answer("POST sources/{name}/delete", api.SourceChange{Source: "ledgers", Vault: "books", State: "deleted", Points: 2, PurgeAfter: at(day().AddDate(0, 0, 14))})
+	answer("POST sources/{name}/undelete", api.SourceChange{Source: "ledgers", Vault: "books", State: "stopped", Points: 2})
 	answer("GET clock", trusted())
 	answer("POST clock/attest", trusted())
 	answer("GET vaults/{name}/holds", []api.Hold{hold()})
@@ -238,15 +246,26 @@ func trusted() api.Clock {
 		Latched: "jump", LatchedSince: at(day()), Refusal: "the latch is closed: counterfoil clock attest opens it", Attested: "2026-06-17T11:04:05Z by ana: looked at the wall"}
 }
 
+const nightly = "daily at 01:30, Europe/London; missed runs are caught up by one"
+
+// londonNights are runs around the night in which clocks are set forward.
+func londonNights() []api.PolicyRun {
+	at := func(d, h, m int) time.Time { return time.Date(2026, 3, d, h, m, 0, 0, time.UTC) }
+	return []api.PolicyRun{
+		{At: at(27, 1, 30), Local: "Fri 2026-03-27 01:30 +00:00"}, {At: at(28, 1, 30), Local: "Sat 2026-03-28 01:30 +00:00"},
+		{At: at(29, 1, 0), Local: "Sun 2026-03-29 02:00 +01:00"}, {At: at(30, 0, 30), Local: "Mon 2026-03-30 01:30 +01:00"},
+	}
+}
+
 func policyOne() api.Policy {
-	return api.Policy{Name: "sox", Version: 1, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}},
+	return api.Policy{Name: "sox", Version: 1, Schedule: nightly, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}},
 		Sources: []string{"ledgers"}}
 }
 
 func policyChange(applied bool) api.PolicyChange {
 	rules := []api.RuleChange{{Rule: "daily", Direction: "longer", Before: "30 days", After: "60 days", Sentence: "daily: 60 days instead of 30 days"},
 		{Rule: "monthly", Direction: "shorter", Before: "36 months", After: "12 months", Sentence: "monthly: 12 months instead of 36 months"}}
-	return api.PolicyChange{Policy: "books", Version: 3, Before: 2, Action: "policy/shorten", Critical: true, Applied: applied, Rules: rules, Sources: []api.SourceChange{{
+	return api.PolicyChange{Policy: "books", Version: 3, Before: 2, Action: "policy/shorten", Critical: true, Applied: applied, Rules: rules, Sources: []api.PolicySource{{
 		Source: "ledgers", Vault: "books", Policy: "books", Version: 2, Rules: rules, Size: 2 << 30, Stored: 1 << 20, GBMonths: 2.1, Endless: 1, Spared: 1, SparedSize: 1 << 30,
 		ShowsFrom: at(day().AddDate(1, 0, 0)), Longer: []api.LongerPoint{
 			{Point: point().ID, ReceivedAt: day().AddDate(0, 0, -3), Size: 1 << 30, Stored: 1 << 20, Before: "2026-08-13T11:04:05Z", After: "2026-09-12T11:04:05Z",
@@ -301,7 +320,7 @@ func proof() api.Proof {
 
 func source() api.Source {
 	return api.Source{
-		ID: "01JZSOURCE0000000000000000", Name: "ledgers", Kind: "files", Vault: "books", Policy: "sox", PolicyVersion: 1,
+		ID: "01JZSOURCE0000000000000000", Name: "ledgers", Kind: "files", State: "protected", Vault: "books", Policy: "sox", PolicyVersion: 1,
 		Paths: []string{"/srv/ledgers", "/srv/old\uFFFD"}, PathsRaw: [][]byte{[]byte("/srv/ledgers"), []byte("/srv/old\xff")},
 		Excludes: []string{"*.tmp"}, ExcludeLarger: 1 << 30, ExcludeCaches: true, OneFileSystem: true,
 		Classes: []api.ClassPath{{Class: "ledger", Path: "/gl/**"}}, Owner: "controller", CreatedAt: day(), Points: 2,

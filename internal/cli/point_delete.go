@@ -20,8 +20,8 @@ func newPointDelete(s *session) *cobra.Command {
 		example: "counterfoil point delete 01JZX3A0 --reason duplicate --yes",
 		exits:   []string{"4  refused: retained, or under a legal hold"},
 	}, func(ctx context.Context, args []string) error {
-		if !yes {
-			return usagef("deleting a point needs --yes")
+		if err := deletes(yes, in.Reason, "a point"); err != nil {
+			return err
 		}
 		s.missing = missingPoint
 		d, err := ask(ctx, s, existing, func(c *api.Client) (api.Deletion, error) { return c.DeletePoint(ctx, args[0], in) })

@@ -43,7 +43,7 @@ func newPolicyShow(s *session) *cobra.Command {
 	cmd := s.command(page{
 		use:     "show NAME",
 		short:   "show a policy",
-		long:    "Shows the last version of a policy, or another: when its tags fall due and how\nlong points with them are kept. With --output json it is whole.",
+		long:    "Shows the last version of a policy, or another: its schedule (nothing runs by\nit yet), when its tags fall due and how long points with them are kept. With\n--output json it is whole.",
 		example: "counterfoil policy show sox --version 1",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingPolicy
@@ -59,6 +59,7 @@ func newPolicyShow(s *session) *cobra.Command {
 		return s.print(v, func() {
 			p := s.newSheet()
 			p.fact("Policy", "%s, version %d", v.Name, v.Version)
+			p.fact("Schedule", "%s", v.Schedule)
 			var lines []string
 			for _, k := range v.Keep {
 				line := k.Tag + ": " + k.For

@@ -15,8 +15,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 )
 
-const missingPolicy = "counterfoil policy list shows the policies"
-
 // mostDocument bounds the size of a policy's file, as the server does.
 const mostDocument = 1 << 20
 
@@ -172,7 +170,7 @@ func sentences(rules []api.RuleChange) []string {
 	return out
 }
 
-func (s *session) sourceChange(p *sheet, v api.PolicyChange, x api.SourceChange) {
+func (s *session) sourceChange(p *sheet, v api.PolicyChange, x api.PolicySource) {
 	p.fact("Source", "%s in vault %s", x.Source, x.Vault)
 	if x.Policy != v.Policy || x.Version != v.Before {
 		p.fact("Until now", "under %s, version %d", x.Policy, x.Version)
@@ -204,7 +202,7 @@ func (s *session) endText(end string) string {
 	return s.when(at)
 }
 
-func longerText(x api.SourceChange) string {
+func longerText(x api.PolicySource) string {
 	if len(x.Longer) == 0 {
 		return "no point"
 	}

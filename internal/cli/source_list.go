@@ -24,6 +24,7 @@ func newSourceList(s *session) *cobra.Command {
 		return printList(s, list, "no source yet; make one: counterfoil source create NAME PATH --vault VAULT",
 			column[api.Source]{head: "NAME", cell: func(v api.Source) string { return v.Name }},
 			column[api.Source]{head: "KIND", cell: func(v api.Source) string { return v.Kind }},
+			column[api.Source]{head: "STATE", cell: func(v api.Source) string { return v.State }},
 			column[api.Source]{head: "VAULT", cell: func(v api.Source) string { return v.Vault }},
 			column[api.Source]{head: "POLICY", cell: func(v api.Source) string { return v.Policy }},
 			column[api.Source]{head: "POINTS", right: true, cell: func(v api.Source) string { return strconv.FormatInt(v.Points, 10) }},

@@ -33,6 +33,7 @@ func (s *session) sourceFacts(p *sheet, v api.Source) {
 	p.exact("Source", v.Name)
 	p.exact("ID", v.ID)
 	p.fact("Kind", "%s", v.Kind)
+	p.fact("State", "%s", sourceStateText(s, v.State, v.PurgeAfter))
 	p.exact("Vault", v.Vault)
 	p.fact("Policy", "%s, version %d", v.Policy, v.PolicyVersion)
 	for _, path := range api.DecodePaths(v.Paths, v.PathsRaw) {

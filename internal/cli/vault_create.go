@@ -87,9 +87,16 @@ func (s *session) vaultFacts(p *sheet, v api.Vault) {
 	p.exact("ID", v.ID)
 	p.exact("Store", v.URL)
 	p.fact("Kind", "%s", v.Kind)
+	if v.PurgeAfter != nil {
+		p.fact("State", "deleted; it can be brought back until %s", s.whenOf(v.PurgeAfter))
+	}
 	p.fact("Created", "%s", s.when(v.CreatedAt))
 	p.fact("Retention", "at least %s, at most %s", v.MinRetention, v.MaxRetention)
-	p.fact("Soft delete", "%s", count(int64(v.SoftDeleteDays), "day", "days"))
+	soft := count(int64(v.SoftDeleteDays), "day", "days")
+	if v.SoftDeleteOn {
+		soft += ", always on"
+	}
+	p.fact("Soft delete", "%s", soft)
 	p.fact("Assurance", "%s: %s", v.AssuranceLevel, orDash(v.Enforcer))
 	holds := count(v.Points, "point", "points")
 	if v.Size != nil && v.Objects != nil {

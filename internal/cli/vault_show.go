@@ -13,6 +13,7 @@ const (
 	missingVault  = "counterfoil vault list shows the vaults"
 	missingSource = "counterfoil source list shows the sources"
 	missingPoint  = "counterfoil point list shows the points"
+	missingPolicy = "counterfoil policy list shows the policies"
 )
 
 func newVaultShow(s *session) *cobra.Command {

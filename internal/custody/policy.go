@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -42,4 +43,10 @@ func (c *Custody) Policy(ctx context.Context, name string, version int) (policy.
 		return policy.Policy{}, err
 	}
 	return policy.Parse(row.Body)
+}
+
+// Zone loads the time zone of a policy.
+func Zone(p policy.Policy) (*time.Location, error) {
+	zone, err := time.LoadLocation(p.Zone)
+	return zone, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
 }

@@ -255,6 +255,11 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	if out.Vault, err = vaultRow(v, n, ""); err != nil {
 		return err
 	}
+	if state.vault != nil {
+		if out.Vault, err = settled(out.Vault, *state.vault); err != nil {
+			return err
+		}
+	}
 	if state.canaryFailed {
 		out.Vault.AssuranceLevel = 0
 	}
@@ -273,7 +278,7 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 		return err
 	}
 	for _, s := range state.sources {
-		row, err := sourceRow(s, out.Vault.ID)
+		row, err := SourceRow(s, out.Vault.ID)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -41,6 +42,9 @@ func Settings(records []vault.Record) (vault.SettingsRecord, bool) {
 	return *s, true
 }
 
+// SourcesOf gives the sources of a vault, each as last recorded in it.
+func SourcesOf(records []vault.Record) []vault.SourceRecord { return readRecords(records).sources }
+
 // Agree refuses a catalog that says of a vault what the vault itself does not:
 // what may be deleted follows from it.
 func Agree(row catalog.Vault, records []vault.Record) error {
@@ -52,6 +56,32 @@ func Agree(row catalog.Vault, records []vault.Record) error {
 		row.Name, row.Kind, row.MinRetention, row.MaxRetention, s.State, s.Minimum, s.Maximum, row.URL)
 }
 
+// MayBackUp refuses a backup of a source that is stopped or deleted, or into a
+// vault that is deleted. The vault's records decide over the catalog.
+func MayBackUp(row catalog.Vault, source catalog.Source, records []vault.Record) error {
+	if s, ok := Settings(records); ok && s.Deleted != nil {
+		return errkind.New(errkind.Refused, "vault %q is deleted: 'vault undelete %s' brings it back while its time lasts", row.Name, row.Name)
+	}
+	record, _, err := SourceRecord(source)
+	if err != nil {
+		return err
+	}
+	for _, s := range SourcesOf(records) {
+		if s.ID == record.ID {
+			record = s
+		}
+	}
+	switch record.State {
+	case vault.SourceProtected:
+		return nil
+	case vault.SourceStopped, vault.SourceStoppedForEver:
+		return errkind.New(errkind.Refused, "source %q is stopped: 'source resume %s' takes its backups up again", source.Name, source.Name)
+	case vault.SourceDeleted, vault.SourcePurged:
+		return errkind.New(errkind.Refused, "source %q is deleted: 'source undelete %s' brings it back while its time lasts", source.Name, source.Name)
+	}
+	return errkind.New(errkind.Refused, "source %q is in a state %q that this version does not know", source.Name, record.State)
+}
+
 // Stricter gives the row with what the vault's own records say, where that
 // locks more.
 func Stricter(row catalog.Vault, records []vault.Record) catalog.Vault {
@@ -59,8 +89,8 @@ func Stricter(row catalog.Vault, records []vault.Record) catalog.Vault {
 	if !ok {
 		return row
 	}
-	if row.Kind == catalog.VaultTrial || kindOf(s.State) == catalog.VaultLocked {
-		row.Kind = kindOf(s.State)
+	if kind := kindOf(s.State); !row.Kind.Immutable() || kind == catalog.VaultLocked {
+		row.Kind = kind
 	}
 	row.MinRetention, row.MaxRetention = s.Minimum, s.Maximum
 	return row
@@ -69,7 +99,10 @@ func Stricter(row catalog.Vault, records []vault.Record) catalog.Vault {
 // Settle brings the catalog's row of a vault in line with settings that were
 // recorded in the vault.
 func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault, s vault.SettingsRecord) error {
-	row.Kind, row.MinRetention, row.MaxRetention, row.SoftDeleteDays = kindOf(s.State), s.Minimum, s.Maximum, s.SoftDeleteDays
+	row, err := settled(row, s)
+	if err != nil {
+		return err
+	}
 	_, v, err := c.Vault(ctx, row.ID)
 	if err != nil {
 		return err
@@ -83,6 +116,21 @@ func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault,
 		return err
 	}
 	return c.forget(row.ID)
+}
+
+// settled gives a vault's row with what its settings say.
+func settled(row catalog.Vault, s vault.SettingsRecord) (catalog.Vault, error) {
+	row.Kind, row.MinRetention, row.MaxRetention, row.SoftDeleteDays = kindOf(s.State), s.Minimum, s.Maximum, s.SoftDeleteDays
+	d, err := DetailOfVault(row)
+	if err != nil {
+		return row, err
+	}
+	d.SoftDeleteOn, d.PurgeAfter = s.SoftDeleteOn, time.Time{}
+	if s.Deleted != nil {
+		d.PurgeAfter = s.Deleted.PurgeAfter.Time()
+	}
+	row.Detail, err = json.Marshal(d)
+	return row, err
 }
 
 // kindOf gives the catalog's kind of a vault's state: one that is about to be

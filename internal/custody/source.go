@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,9 @@ type NewSource struct {
 type SourceDetail struct {
 	Classes []policy.ClassRule `json:"classes,omitempty"`
 	Host    string             `json:"host"`
+	State   vault.SourceState  `json:"state,omitempty"`
+	// Deleted is set while the source is deleted softly or purged.
+	Deleted *vault.SoftDeletion `json:"deleted,omitempty"`
 }
 
 // CreateSource protects folders of this host. Every path must be there now: a
@@ -55,6 +59,9 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	if err != nil {
 		return catalog.Source{}, err
 	}
+	if d, err := DetailOfVault(row); err != nil || !d.PurgeAfter.IsZero() {
+		return catalog.Source{}, errors.Join(err, errkind.New(errkind.Refused, "vault %q is deleted: 'vault undelete %s' brings it back while its time lasts", row.Name, row.Name))
+	}
 	p, err := c.policyFor(ctx, n, row)
 	if err != nil {
 		return catalog.Source{}, err
@@ -66,7 +73,7 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	for _, r := range n.Classes {
 		record.Classes = append(record.Classes, vault.ClassPath{Class: r.Class, Path: r.Path, CarriedBy: string(r.CarriedBy)})
 	}
-	source, err := sourceRow(record, row.ID)
+	source, err := SourceRow(record, row.ID)
 	if err != nil {
 		return catalog.Source{}, err
 	}
@@ -227,8 +234,9 @@ func Classes(rules []policy.ClassRule) (map[string]policy.Class, error) {
 	return out, nil
 }
 
-func sourceRow(r vault.SourceRecord, vaultID string) (catalog.Source, error) {
-	detail := SourceDetail{Host: r.Host}
+// SourceRow gives a source of a vault's records as the catalog has it.
+func SourceRow(r vault.SourceRecord, vaultID string) (catalog.Source, error) {
+	detail := SourceDetail{Host: r.Host, State: r.State, Deleted: r.Deleted}
 	row := catalog.Source{
 		ID: strings.ToUpper(r.ID.String()), Name: r.Name, Kind: catalog.SourceKind(r.Kind), VaultID: vaultID, Policy: r.Policy, PolicyVersion: r.PolicyVersion,
 		Paths: r.Paths, Excludes: r.Excludes, ExcludeLarger: r.ExcludeLarger, ExcludeCaches: r.ExcludeCaches, OneFileSystem: r.OneFileSystem,
@@ -257,7 +265,7 @@ func SourceRecord(row catalog.Source) (vault.SourceRecord, SourceDetail, error) 
 	}
 	r := vault.SourceRecord{ID: id, Name: row.Name, Kind: string(row.Kind), Paths: row.Paths, Excludes: row.Excludes, ExcludeLarger: row.ExcludeLarger,
 		ExcludeCaches: row.ExcludeCaches, OneFileSystem: row.OneFileSystem, Policy: row.Policy, PolicyVersion: row.PolicyVersion, Owner: row.Owner,
-		Criticality: row.Criticality, Sensitivity: row.Sensitivity, RPO: row.RPO, RTO: row.RTO, Created: vault.StampOf(row.CreatedAt), Host: detail.Host}
+		Criticality: row.Criticality, Sensitivity: row.Sensitivity, RPO: row.RPO, RTO: row.RTO, Created: vault.StampOf(row.CreatedAt), Host: detail.Host, State: detail.State, Deleted: detail.Deleted}
 	for _, cl := range detail.Classes {
 		r.Classes = append(r.Classes, vault.ClassPath{Class: cl.Class, Path: cl.Path, CarriedBy: string(cl.CarriedBy)})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
@@ -35,7 +36,18 @@ type NewVault struct {
 type VaultDetail struct {
 	RecoveryKit string `json:"recovery_kit,omitempty"`
 	Enforcer    string `json:"enforcer"`
-	Locks       bool   `json:"locks"`
+	// SoftDeleteOn says that soft delete is always on.
+	SoftDeleteOn bool `json:"soft_delete_on,omitempty"`
+	// PurgeAfter is until when the deletion of the vault can be undone, zero for one
+	// that is not deleted.
+	PurgeAfter time.Time `json:"purge_after,omitzero"`
+}
+
+// DetailOfVault reads the catalog's detail of a vault.
+func DetailOfVault(row catalog.Vault) (VaultDetail, error) {
+	var d VaultDetail
+	err := json.Unmarshal(row.Detail, &d)
+	return d, errkind.Wrap(errkind.Damaged, err, "catalog row of vault %q", row.Name)
 }
 
 func (n *NewVault) fill() error {
@@ -141,7 +153,7 @@ func (c *Custody) recordVault(ctx context.Context, g access.Grant, v *vault.Vaul
 
 func vaultRow(v *vault.Vault, n NewVault, kit string) (catalog.Vault, error) {
 	caps := v.Bucket().Caps()
-	detail, err := json.Marshal(VaultDetail{RecoveryKit: kit, Enforcer: caps.Enforcer, Locks: len(caps.Modes) > 0 && n.Kind != vault.Trial})
+	detail, err := json.Marshal(VaultDetail{RecoveryKit: kit, Enforcer: caps.Enforcer})
 	if err != nil {
 		return catalog.Vault{}, err
 	}
@@ -158,7 +170,7 @@ func vaultRow(v *vault.Vault, n NewVault, kit string) (catalog.Vault, error) {
 // which may lift them is kept away.
 func assurance(kind catalog.VaultKind, caps blob.Caps) int {
 	switch {
-	case kind == catalog.VaultTrial || len(caps.Modes) == 0:
+	case !kind.Immutable() || len(caps.Modes) == 0:
 		return 0
 	case kind == catalog.VaultLocked:
 		return caps.Assurance
@@ -170,7 +182,7 @@ func assurance(kind catalog.VaultKind, caps blob.Caps) int {
 // LockMode is the mode in which a vault's objects are locked.
 func LockMode(row catalog.Vault, caps blob.Caps) blob.Mode {
 	switch {
-	case row.Kind == catalog.VaultTrial || len(caps.Modes) == 0:
+	case !row.Kind.Immutable() || len(caps.Modes) == 0:
 		return blob.NoLock
 	case row.Kind == catalog.VaultLocked:
 		return blob.Compliance

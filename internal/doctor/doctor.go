@@ -221,7 +221,10 @@ func (e *examination) vault(ctx context.Context, row catalog.Vault) {
 	}
 	e.add(name, OK, "", "%s, level L%d", row.URL, row.AssuranceLevel)
 	if row.Kind == catalog.VaultTrial {
-		e.add(name, Warn, "make a real vault with 'vault create'", "it is a trial vault: nothing in it is locked")
+		e.add(name, Warn, "make a real vault of it with 'vault protect "+row.Name+"', or a new one with 'vault create'", "it is a trial vault: nothing in it is locked")
+	}
+	if row.Kind == catalog.VaultOff {
+		e.add(name, Warn, "'vault protect "+row.Name+"' switches it on", "its immutability is off: points can be deleted before their time")
 	}
 	e.locks(ctx, name, row)
 	if url, err := blob.ParseURL(row.URL); err == nil && url.Scheme == blob.SchemeFile {

@@ -126,9 +126,9 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err != nil {
 		return backup.Request{}, err
 	}
-	zone, err := time.LoadLocation(p.Zone)
+	zone, err := custody.Zone(p)
 	if err != nil {
-		return backup.Request{}, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
+		return backup.Request{}, err
 	}
 	classes, err := custody.Classes(append(append([]policy.ClassRule(nil), p.Classes...), detail.Classes...))
 	if err != nil {
@@ -147,6 +147,9 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 		return backup.Request{}, err // damaged ones are told by verification and must not stop a backup
 	}
 	if err := custody.Agree(row, records); err != nil {
+		return backup.Request{}, err
+	}
+	if err := custody.MayBackUp(row, source, records); err != nil {
 		return backup.Request{}, err
 	}
 	facts := custody.PointRecords(records)

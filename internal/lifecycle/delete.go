@@ -39,21 +39,12 @@ func (l *Lifecycle) DeletePoint(ctx context.Context, g access.Grant, ref, why st
 	if err := w.mayDelete(p, state, now); err != nil {
 		return Deletion{}, err
 	}
-	days := w.row.SoftDeleteDays
-	if days <= 0 {
-		days = softDeleteDays
-	}
-	soft := retention.SoftDelete{At: now, By: g.Subject(), PurgeAfter: now.AddDate(0, 0, days)}
-	fact := retention.Fact{Kind: retention.SoftDeleted, At: now, By: g.Subject(), Why: why, Soft: &soft, Selector: only(p)}
-	if _, err := l.record(ctx, g, w, fact); err != nil {
+	d := w.deletion(now, g.Subject())
+	if _, err := l.record(ctx, g, w, d.facts([]standing{p}, why)...); err != nil {
 		return Deletion{}, err
 	}
-	return Deletion{Point: p.row.ID, Source: p.name, Vault: w.row.Name, PurgeAfter: soft.PurgeAfter}, nil
+	return Deletion{Point: p.row.ID, Source: p.name, Vault: w.row.Name, PurgeAfter: d.PurgeAfter.Time()}, nil
 }
-
-// softDeleteDays is how long a deletion can be undone where the vault does not
-// say, as a trial.
-const softDeleteDays = 14
 
 // mayDelete says why a point may not be deleted, even softly.
 func (w *view) mayDelete(p standing, state retention.PointState, now time.Time) error {
@@ -107,9 +98,7 @@ func (l *Lifecycle) find(ctx context.Context, ref string) (*view, standing, erro
 	return w, p, nil
 }
 
-func only(p standing) retention.Selector {
-	return retention.Selector{Points: []string{lower(p.row.ID)}}
-}
+func only(p standing) retention.Selector { return all([]standing{p}) }
 
 func detailFacts(row catalog.Point) (retention.PointFacts, error) {
 	d, err := custody.Detail(row)

@@ -82,7 +82,7 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 	newest := w.newest()
 	signed := w.signedBatches()
 	for _, p := range w.points {
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)] != ""}
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)] != "", Mutable: !w.immutable()}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
 		}
@@ -267,7 +267,7 @@ func (l *Lifecycle) ApplyExpiry(ctx context.Context, g access.Grant, name string
 			return out, err
 		}
 	}
-	return out, nil
+	return out, l.purgeSources(ctx, g, w, plan.Proven)
 }
 
 // dispose records the disposal of points and then takes them out of the vault.

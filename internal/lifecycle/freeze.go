@@ -29,7 +29,7 @@ func (l *Lifecycle) FreezeSource(ctx context.Context, g access.Grant, name, why 
 	}
 	at := l.cfg.Clock.Receipt()
 	f := Freeze{ID: vault.NewSourceID(at).String(), Source: source.Name, Vault: w.row.Name, Points: w.count(source.ID)}
-	_, err = l.record(ctx, g, w, retention.Fact{Kind: retention.Frozen, At: at, By: g.Subject(), Why: why, FreezeID: f.ID, Selector: retention.Selector{Sources: []string{lower(source.ID)}}})
+	_, err = l.record(ctx, g, w, retention.Fact{Kind: retention.Frozen, At: at, By: g.Subject(), Why: why, FreezeID: f.ID, Selector: ofSource(source)})
 	return f, err
 }
 
@@ -48,10 +48,13 @@ func (l *Lifecycle) UnfreezeSource(ctx context.Context, g access.Grant, name, id
 	if _, err := l.cfg.Clock.MayDelete(w.immutable()); err != nil {
 		return Freeze{}, err // what lets go needs proof of the time
 	}
+	if id == stoppedFreeze {
+		return Freeze{}, errkind.New(errkind.Refused, "source %q is stopped and kept for ever: 'source resume %s' ends that", name, name)
+	}
 	if !w.frozen(lower(source.ID))[id] {
 		return Freeze{}, errkind.New(errkind.NotFound, "source %q is not frozen by %q; `counterfoil point explain` names what freezes a point", name, id)
 	}
-	_, err = l.record(ctx, g, w, retention.Fact{Kind: retention.Unfrozen, At: l.cfg.Clock.Receipt(), By: g.Subject(), Why: why, FreezeID: id, Selector: retention.Selector{Sources: []string{lower(source.ID)}}})
+	_, err = l.record(ctx, g, w, retention.Fact{Kind: retention.Unfrozen, At: l.cfg.Clock.Receipt(), By: g.Subject(), Why: why, FreezeID: id, Selector: ofSource(source)})
 	return Freeze{ID: id, Source: source.Name, Vault: w.row.Name, Points: w.count(source.ID)}, err
 }
 

@@ -55,7 +55,7 @@ func (l *Lifecycle) handoverInput(ctx context.Context, source catalog.Source, po
 	if err != nil {
 		return retention.HandoverInput{}, err
 	}
-	zone, err := zoneOf(p)
+	zone, err := custody.Zone(p)
 	if err != nil {
 		return retention.HandoverInput{}, err
 	}

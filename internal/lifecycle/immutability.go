@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -100,7 +101,9 @@ func (l *Lifecycle) Lock(ctx context.Context, g access.Grant, name string) (Lock
 func (w *view) mayLock() error {
 	switch w.row.Kind {
 	case catalog.VaultTrial:
-		return errkind.New(errkind.Refused, "vault %q is a trial, of which nothing is locked: `counterfoil vault create` makes a real one", w.row.Name)
+		return errkind.New(errkind.Refused, "vault %q is a trial, of which nothing is locked: 'vault protect %s' makes a real one of it", w.row.Name, w.row.Name)
+	case catalog.VaultOff:
+		return errkind.New(errkind.Refused, "immutability of vault %q is off: switch it on first with 'vault set %s --immutability unlocked'", w.row.Name, w.row.Name)
 	case catalog.VaultUnlocked, catalog.VaultLocked:
 	}
 	if custody.CanaryFailed(w.records) {
@@ -196,15 +199,21 @@ func (l *Lifecycle) CallBack(ctx context.Context, g access.Grant, name string) (
 
 // settle records settings, and then has the catalog follow.
 func (l *Lifecycle) settle(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
-	f, err := vault.NewFact(vault.FactVault, s)
-	if err != nil {
-		return Locking{}, err
-	}
-	if _, err := w.state(ctx, g, f); err != nil {
-		return Locking{}, err
-	}
-	if err := l.cfg.Custody.Settle(ctx, g, w.row, s); err != nil {
+	if err := l.write(ctx, g, w, s); err != nil {
 		return Locking{}, err
 	}
 	return w.preview(ctx, l.cfg.Clock.Receipt())
+}
+
+// write records settings together with facts about points that follow from
+// them, and then has the catalog follow.
+func (l *Lifecycle) write(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord, facts ...retention.Fact) error {
+	f, err := vault.NewFact(vault.FactVault, s)
+	if err != nil {
+		return err
+	}
+	if _, err := l.recordWith(ctx, g, w, []vault.Fact{f}, facts...); err != nil {
+		return err
+	}
+	return l.cfg.Custody.Settle(ctx, g, w.row, s)
 }

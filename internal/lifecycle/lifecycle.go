@@ -93,7 +93,7 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 		return nil, err
 	}
 	w.facts = custody.PointRecords(w.records)
-	rows, err := l.cfg.Catalog.Points(ctx, catalog.PointFilter{VaultID: w.row.ID, Order: catalog.OldestFirst})
+	rows, err := l.cfg.Catalog.Points(ctx, catalog.PointFilter{VaultID: w.row.ID, States: catalog.Kept(), Order: catalog.OldestFirst})
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +106,6 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 		names[s.ID] = s.Name
 	}
 	for _, row := range rows {
-		if row.State == catalog.PointPurged {
-			continue
-		}
 		d, err := custody.Detail(row)
 		if err != nil {
 			return nil, err
@@ -153,7 +150,7 @@ func (w *view) state(ctx context.Context, g access.Grant, facts ...vault.Fact) (
 }
 
 // immutable reports whether the vault forbids deletion before time.
-func (w *view) immutable() bool { return w.row.Kind != catalog.VaultTrial }
+func (w *view) immutable() bool { return w.row.Kind.Immutable() }
 
 // newest gives, for each source, its newest whole point.
 func (w *view) newest() map[string]standing {
@@ -198,7 +195,12 @@ func (w *view) fromStorage(ctx context.Context, p standing) (vault.Point, retent
 // record states facts about points in the vault and takes them into the view,
 // then brings the catalog's rows of the points concerned up to date.
 func (l *Lifecycle) record(ctx context.Context, g access.Grant, w *view, facts ...retention.Fact) (vault.Record, error) {
-	encoded := make([]vault.Fact, 0, len(facts))
+	return l.recordWith(ctx, g, w, nil, facts...)
+}
+
+// recordWith is record, with facts about the vault or its sources before them in
+// the same governance record.
+func (l *Lifecycle) recordWith(ctx context.Context, g access.Grant, w *view, encoded []vault.Fact, facts ...retention.Fact) (vault.Record, error) {
 	for _, f := range facts {
 		if err := f.Validate(); err != nil {
 			return vault.Record{}, err
@@ -253,5 +255,6 @@ func sameTerm(a, b catalog.Term) bool {
 	return sameDate && a.Unlimited == b.Unlimited && slices.Equal(a.Tags, b.Tags) && string(a.Reasons) == string(b.Reasons)
 }
 
-// lower is an id as records have it.
+// lower is an id as records have it, upper one as the catalog has it.
 func lower(id string) string { return strings.ToLower(id) }
+func upper(id string) string { return strings.ToUpper(id) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
@@ -25,7 +24,7 @@ type PolicyChange struct {
 	// Rules are what changes against that version.
 	Rules []policy.RuleChange
 	// Sources are those that come under it, by name.
-	Sources []SourceChange
+	Sources []PolicySource
 	// Same says that it is in force already, so that nothing is recorded.
 	Same bool
 	// Moves says that it is a source that changes, and not the policy.
@@ -34,8 +33,8 @@ type PolicyChange struct {
 	Warnings []string
 }
 
-// SourceChange is what the change does to one source.
-type SourceChange struct {
+// PolicySource is what the change does to one source.
+type PolicySource struct {
 	Source, SourceID string
 	Vault, VaultID   string
 	// Policy and Version are what the source was under.
@@ -46,7 +45,7 @@ type SourceChange struct {
 
 // Shortens reports whether some point to come is kept shorter.
 func (c *PolicyChange) Shortens() bool {
-	return policy.Shortens(c.Rules) || slices.ContainsFunc(c.Sources, func(s SourceChange) bool { return policy.Shortens(s.Rules) })
+	return policy.Shortens(c.Rules) || slices.ContainsFunc(c.Sources, func(s PolicySource) bool { return policy.Shortens(s.Rules) })
 }
 
 // Action is what the change must be allowed as.
@@ -221,7 +220,7 @@ func (l *Lifecycle) planSources(ctx context.Context, plan *policyPlan) error {
 			}
 			v.facts = append(v.facts, change.Facts...)
 			v.sources[j].Policy, v.sources[j].PolicyVersion = plan.next.Name, plan.next.Version
-			plan.Sources = append(plan.Sources, SourceChange{Source: s.Name, SourceID: s.ID, Vault: v.w.row.Name, VaultID: v.w.row.ID, Policy: s.Policy, Version: s.PolicyVersion, Change: change})
+			plan.Sources = append(plan.Sources, PolicySource{Source: s.Name, SourceID: s.ID, Vault: v.w.row.Name, VaultID: v.w.row.ID, Policy: s.Policy, Version: s.PolicyVersion, Change: change})
 		}
 	}
 	if len(bad) > 0 {
@@ -249,10 +248,10 @@ func (l *Lifecycle) planSource(ctx context.Context, w *view, s catalog.Source, n
 		return retention.Change{}, err
 	}
 	in := retention.ChangeInput{Old: old, New: next, Now: l.cfg.Clock.Receipt(), SourceCreatedAt: s.CreatedAt, Facts: w.facts}
-	if in.OldZone, err = zoneOf(old); err != nil {
+	if in.OldZone, err = custody.Zone(old); err != nil {
 		return retention.Change{}, err
 	}
-	if in.NewZone, err = zoneOf(next); err != nil {
+	if in.NewZone, err = custody.Zone(next); err != nil {
 		return retention.Change{}, err
 	}
 	if in.OldClasses, err = sourceClasses(s, old); err != nil {
@@ -295,9 +294,4 @@ func (l *Lifecycle) entered(ctx context.Context, w *view, s catalog.Source) erro
 		}
 	}
 	return nil
-}
-
-func zoneOf(p policy.Policy) (*time.Location, error) {
-	zone, err := time.LoadLocation(p.Zone)
-	return zone, errkind.Wrap(errkind.Invalid, err, "time zone of policy %q", p.Name)
 }

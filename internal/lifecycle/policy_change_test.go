@@ -12,7 +12,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
-	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
@@ -87,13 +86,6 @@ func (r *rig) terms() map[int64]string {
 		out[p.Number] = fmt.Sprint(p.RetainUntil, p.Unlimited)
 	}
 	return out
-}
-
-func (r *rig) source() catalog.Source {
-	r.t.Helper()
-	s, err := r.catalog.Source(r.t.Context(), "ledgers")
-	r.must(err)
-	return s
 }
 
 func (r *rig) records() []vault.Record {

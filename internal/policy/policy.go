@@ -3,9 +3,11 @@
 // A policy says when a source is backed up and how long its points are kept: a
 // schedule, keep rules by tag (grandfather-father-son) and the record classes
 // of the source, by path. A class says how long a kind of record must and may
-// live, from which event, and on what basis. What must always be true: a policy
-// that Validate accepts can be applied without further checks. Computing tags
-// and dates is left to package retention, loading the zone to the caller.
+// live, from which event, and on what basis. A run is an instant at which a
+// schedule asks for a backup; Due says which is to be started now. What must
+// always be true: a policy that Validate accepts can be applied without further
+// checks. Computing tags and dates is left to package retention, loading the
+// zone and starting runs to the caller.
 package policy
 
 import (

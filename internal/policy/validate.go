@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/calendar"
@@ -46,7 +47,8 @@ func (p Policy) problems() problems {
 	if p.Version < 1 {
 		bad.add("version", "must be 1 or more, not %d", p.Version)
 	}
-	if !zoneForm.MatchString(p.Zone) {
+	// "Local" would be another zone on every host.
+	if !zoneForm.MatchString(p.Zone) || p.Zone == "Local" {
 		bad.add("zone", "must be the name of a time zone such as Europe/London, not %q", p.Zone)
 	}
 	p.Schedule.check(&bad)
@@ -181,9 +183,16 @@ func (s Schedule) check(bad *problems) {
 		if _, ok := w.Day(); !ok {
 			bad.add(fmt.Sprintf("schedule.weekdays[%d]", i), "must be a day such as sunday, not %q", w)
 		}
+		if slices.Contains(s.Weekdays[:i], w) {
+			bad.add(fmt.Sprintf("schedule.weekdays[%d]", i), "must not repeat %q", w)
+		}
 	}
-	if !s.Window.IsZero() && (!clock(s.Window.From) || !clock(s.Window.To) || s.Window.From == s.Window.To) {
+	window, ok := s.Window.span()
+	if !ok {
 		bad.add("schedule.window", "must have two different times of day, from and to, such as 20:00 and 06:00")
+	}
+	if at, read := minuteOf(s.At); ok && daily && read && !window.has(at) {
+		bad.add("schedule.at", "must lie in the window from %s until %s, not %s", s.Window.From, s.Window.To, s.At)
 	}
 	if err := s.Jitter.Validate(); err != nil || s.Jitter.Compare(calendar.Days(1)) > 0 {
 		bad.add("schedule.jitter", "must be at most one day, not %s", s.Jitter)
@@ -191,8 +200,8 @@ func (s Schedule) check(bad *problems) {
 }
 
 func clock(s string) bool {
-	t, err := time.Parse("15:04", s)
-	return err == nil && t.Format("15:04") == s
+	_, ok := minuteOf(s)
+	return ok
 }
 
 func (r ClassRule) check(bad *problems, key string) {

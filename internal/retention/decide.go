@@ -32,8 +32,10 @@ const (
 	GroundAwaitingDisposal Ground = "awaiting_disposal"
 	GroundNotUnderstood    Ground = "not_understood"
 	GroundDisposed         Ground = "disposed"
-	// GroundPast is the one ground of an expiry.
-	GroundPast Ground = "past"
+	// GroundPast and GroundDeleted are the grounds of an expiry: its time has
+	// passed, or it was deleted before its time where that can be.
+	GroundPast    Ground = "past"
+	GroundDeleted Ground = "deleted"
 )
 
 // Finding is a ground with what it rests on.
@@ -59,6 +61,9 @@ type Item struct {
 	// DisposalSigned says that the point lies in a signed disposal batch. Points
 	// kept by class, close or event do not expire without one.
 	DisposalSigned bool
+	// Mutable says that the vault is not immutable: a point that was deleted softly
+	// may go when its window has ended, before its time.
+	Mutable bool
 }
 
 // Decide says whether a point may be deleted at the proven time given. It may
@@ -79,15 +84,8 @@ func Decide(it Item, proven time.Time, holds []hold.Hold) Decision {
 	for _, h := range covering(s, holds) {
 		add(GroundHeld, h.ID, time.Time{})
 	}
-	if s.Computed.Unlimited {
-		add(GroundUnlimited, "", time.Time{})
-	}
-	if s.Computed.OpenEnded {
-		add(GroundOpenEnded, "", time.Time{})
-	}
-	// A point without any date was not computed: it stays.
-	if !s.Computed.Endless() && (s.Computed.Time.IsZero() || !s.Computed.Past(proven)) {
-		add(GroundRetained, "", s.Computed.Time)
+	if !it.Mutable || s.SoftDeleted == nil {
+		found = append(found, s.retained(proven)...)
 	}
 	if d := s.SoftDeleted; d != nil && (d.PurgeAfter.IsZero() || !d.PurgeAfter.Before(proven)) {
 		add(GroundSoftDeleted, "", d.PurgeAfter)
@@ -107,7 +105,26 @@ func Decide(it Item, proven time.Time, holds []hold.Hold) Decision {
 	if len(found) > 0 {
 		return Decision{Keep, found}
 	}
+	if !s.Computed.Past(proven) {
+		return Decision{Expire, []Finding{{Ground: GroundDeleted, Until: s.SoftDeleted.At}}}
+	}
 	return Decision{Expire, []Finding{{Ground: GroundPast, Until: s.Computed.Time}}}
+}
+
+// retained gives the findings of retention alone.
+func (s PointState) retained(proven time.Time) []Finding {
+	var found []Finding
+	if s.Computed.Unlimited {
+		found = append(found, Finding{Ground: GroundUnlimited})
+	}
+	if s.Computed.OpenEnded {
+		found = append(found, Finding{Ground: GroundOpenEnded})
+	}
+	// A point without any date was not computed: it stays.
+	if !s.Computed.Endless() && (s.Computed.Time.IsZero() || !s.Computed.Past(proven)) {
+		found = append(found, Finding{Ground: GroundRetained, Until: s.Computed.Time})
+	}
+	return found
 }
 
 // NeedsDisposal reports whether the point was kept by class, close or event, so
@@ -169,6 +186,8 @@ func (f Finding) Sentence(loc *time.Location) string {
 		return fmt.Sprintf("A record of kind %q is not understood by this version.", f.Detail)
 	case GroundDisposed:
 		return fmt.Sprintf("Already disposed of, certificate %s.", f.Detail)
+	case GroundDeleted:
+		return fmt.Sprintf("Deleted on %s, before the end of its retention, in a vault that is not immutable.", stamp(f.Until, loc))
 	case GroundPast:
 		return fmt.Sprintf("Past its retention, which ended on %s.", stamp(f.Until, loc))
 	}

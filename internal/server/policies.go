@@ -64,7 +64,7 @@ func policyOf(row catalog.Policy, sources []catalog.Source) (api.Policy, error) 
 	if err != nil {
 		return api.Policy{}, err
 	}
-	out := api.Policy{Name: row.Name, Version: row.Version, Document: row.Body, Keep: []api.PolicyKeep{}, Sources: []string{}}
+	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}, Sources: []string{}}
 	for _, s := range sources {
 		if s.Policy == row.Name && s.PolicyVersion == row.Version {
 			out.Sources = append(out.Sources, s.Name)

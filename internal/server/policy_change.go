@@ -146,7 +146,7 @@ func detailOf(c *lifecycle.PolicyChange) map[string]string {
 
 func changeOf(c *lifecycle.PolicyChange) api.PolicyChange {
 	out := api.PolicyChange{Policy: c.Policy, Version: c.Version, Before: c.Before, Action: string(c.Action()), Critical: c.Shortens(), Same: c.Same,
-		Rules: rulesOf(c.Rules), Sources: []api.SourceChange{}, Warnings: c.Warnings}
+		Rules: rulesOf(c.Rules), Sources: []api.PolicySource{}, Warnings: c.Warnings}
 	for _, x := range c.Sources {
 		out.Sources = append(out.Sources, sourceChangeOf(x))
 	}
@@ -168,8 +168,8 @@ func words(p calendar.Period) string {
 	return p.Words()
 }
 
-func sourceChangeOf(x lifecycle.SourceChange) api.SourceChange {
-	out := api.SourceChange{Source: x.Source, Vault: x.Vault, Policy: x.Policy, Version: x.Version, Rules: rulesOf(x.Rules), Longer: []api.LongerPoint{},
+func sourceChangeOf(x lifecycle.PolicySource) api.PolicySource {
+	out := api.PolicySource{Source: x.Source, Vault: x.Vault, Policy: x.Policy, Version: x.Version, Rules: rulesOf(x.Rules), Longer: []api.LongerPoint{},
 		GBMonths: x.GBMonths, Endless: x.Endless, Spared: x.Spared, SparedSize: x.SparedBytes, ShowsFrom: moment(x.ShowsFrom)}
 	for _, p := range x.Points {
 		out.Longer = append(out.Longer, longerOf(p))

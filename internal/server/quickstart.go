@@ -122,7 +122,7 @@ func (s *Server) summarise(ctx context.Context, out *api.QuickstartResult, row c
 	out.Next = append(out.Next,
 		"counterfoil point list                         what can be restored",
 		"counterfoil restore run latest --to DIR        bring it back",
-		"counterfoil vault create NAME file:///PATH     a real vault, which locks what it keeps",
+		"counterfoil vault protect trial                make it real: lock what it keeps",
 		"counterfoil quickstart --remove --yes          take the trial away again")
 	return nil
 }

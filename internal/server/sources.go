@@ -57,7 +57,10 @@ func (s *Server) sourceOf(ctx context.Context, row catalog.Source) (api.Source, 
 	out := api.Source{
 		ID: row.ID, Name: row.Name, Kind: string(row.Kind), Vault: v.Name, Policy: row.Policy, PolicyVersion: row.PolicyVersion,
 		Excludes: append([]string{}, row.Excludes...), ExcludeLarger: row.ExcludeLarger, ExcludeCaches: row.ExcludeCaches, OneFileSystem: row.OneFileSystem,
-		Classes: []api.ClassPath{}, Owner: row.Owner, CreatedAt: row.CreatedAt,
+		Classes: []api.ClassPath{}, Owner: row.Owner, CreatedAt: row.CreatedAt, State: sourceState(d.State),
+	}
+	if d.Deleted != nil {
+		out.PurgeAfter = moment(d.Deleted.PurgeAfter.Time())
 	}
 	var paths []string
 	for _, p := range row.Paths {
@@ -67,7 +70,7 @@ func (s *Server) sourceOf(ctx context.Context, row catalog.Source) (api.Source, 
 	for _, c := range d.Classes {
 		out.Classes = append(out.Classes, api.ClassPath{Class: c.Class, Path: c.Path})
 	}
-	points, err := s.Catalog.Points(ctx, catalog.PointFilter{SourceID: row.ID})
+	points, err := s.Catalog.Points(ctx, catalog.PointFilter{SourceID: row.ID, States: catalog.Kept()})
 	out.Points = int64(len(points))
 	if len(points) > 0 {
 		out.LastPoint, out.LastReceived = points[0].ID, &points[0].ReceivedAt

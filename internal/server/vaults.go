@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -57,20 +56,20 @@ func (s *Server) vault(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) vaultOf(ctx context.Context, row catalog.Vault) (api.Vault, error) {
-	var d custody.VaultDetail
-	if err := json.Unmarshal(row.Detail, &d); err != nil {
-		return api.Vault{}, errkind.Wrap(errkind.Damaged, err, "catalog row of vault %q", row.Name)
+	d, err := custody.DetailOfVault(row)
+	if err != nil {
+		return api.Vault{}, err
 	}
-	points, err := s.Catalog.Points(ctx, catalog.PointFilter{VaultID: row.ID})
+	points, err := s.Catalog.Points(ctx, catalog.PointFilter{VaultID: row.ID, States: catalog.Kept()})
 	return api.Vault{
 		ID: row.ID, Name: row.Name, URL: row.URL, Kind: string(row.Kind), CreatedAt: row.CreatedAt, MinRetention: row.MinRetention, MaxRetention: row.MaxRetention,
-		SoftDeleteDays: row.SoftDeleteDays, AssuranceLevel: fmt.Sprintf("L%d", row.AssuranceLevel), Enforcer: enforcer(row, d), SigningKey: row.SigningKey,
+		SoftDeleteDays: row.SoftDeleteDays, SoftDeleteOn: d.SoftDeleteOn, PurgeAfter: moment(d.PurgeAfter), AssuranceLevel: fmt.Sprintf("L%d", row.AssuranceLevel), Enforcer: enforcer(row, d), SigningKey: row.SigningKey,
 		Points: int64(len(points)), KeyFile: s.Custody.KeyFile(row.ID), RecoveryKit: d.RecoveryKit,
 	}, err
 }
 
 func enforcer(row catalog.Vault, d custody.VaultDetail) string {
-	if row.Kind == catalog.VaultTrial || !d.Locks {
+	if row.AssuranceLevel == 0 {
 		return "nobody"
 	}
 	return d.Enforcer

@@ -44,6 +44,10 @@ type (
 	Fact = records.Fact
 	// SourceRecord is a source as kept in the vault.
 	SourceRecord = records.SourceRecord
+	// SourceState is what becomes of a source.
+	SourceState = records.SourceState
+	// SoftDeletion is a soft deletion of a source or a vault.
+	SoftDeletion = records.Deletion
 	// ClassPath maps paths of a source to a record class.
 	ClassPath = records.ClassPath
 	// PolicyRecord is a version of a policy as kept in the vault.
@@ -148,6 +152,15 @@ const (
 	StateUnlocked = records.StateUnlocked
 	StateLocking  = records.StateLocking
 	StateLocked   = records.StateLocked
+)
+
+// The states of a source.
+const (
+	SourceProtected      = records.SourceProtected
+	SourceStopped        = records.SourceStopped
+	SourceStoppedForEver = records.SourceStoppedForEver
+	SourceDeleted        = records.SourceDeleted
+	SourcePurged         = records.SourcePurged
 )
 
 // The terms of points.

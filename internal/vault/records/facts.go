@@ -55,10 +55,33 @@ type SourceRecord struct {
 	RPO           string            `cbor:"15,keyasint,omitempty"`
 	RTO           string            `cbor:"16,keyasint,omitempty"`
 	Created       tree.Stamp        `cbor:"17,keyasint"`
-	State         string            `cbor:"18,keyasint,omitempty"`
+	State         SourceState       `cbor:"18,keyasint,omitempty"`
 	Host          string            `cbor:"19,keyasint,omitempty"`
 	Domain        string            `cbor:"20,keyasint,omitempty"`
 	Extra         map[string]string `cbor:"21,keyasint,omitempty"`
+	// Deleted is set while the source is deleted softly or purged.
+	Deleted *Deletion `cbor:"22,keyasint,omitempty"`
+}
+
+// SourceState is what becomes of a source. Points of a stopped source stay as
+// their retention says, or for ever.
+type SourceState string
+
+// The states of a source.
+const (
+	SourceProtected      SourceState = ""
+	SourceStopped        SourceState = "stopped"
+	SourceStoppedForEver SourceState = "stopped_for_ever"
+	SourceDeleted        SourceState = "deleted"
+	SourcePurged         SourceState = "purged"
+)
+
+// Deletion is a soft deletion of a source or a vault.
+type Deletion struct {
+	At tree.Stamp `cbor:"1,keyasint"`
+	By string     `cbor:"2,keyasint"`
+	// PurgeAfter is until when it can be undone.
+	PurgeAfter tree.Stamp `cbor:"3,keyasint"`
 }
 
 // ClassPath maps paths of a source to a record class.
@@ -86,6 +109,8 @@ type SettingsRecord struct {
 	Name           string `cbor:"6,keyasint,omitempty"`
 	// LockAt is from when on a locking may be finished.
 	LockAt *tree.Stamp `cbor:"7,keyasint,omitempty"`
+	// Deleted is set while the vault is deleted softly.
+	Deleted *Deletion `cbor:"8,keyasint,omitempty"`
 }
 
 // Fact is one statement in a governance record: its kind and its encoded value.

@@ -179,10 +179,10 @@ func mayState(f Fact) ([]access.Action, error) {
 		return pointActions()[p.Kind], err
 	}
 	return map[string][]access.Action{
-		FactSource: {access.SourceCreate, access.SourceUpdate, access.PolicyUpdate, access.PolicyShorten},
+		FactSource: {access.SourceCreate, access.SourceUpdate, access.PolicyUpdate, access.PolicyShorten, access.SourceStop, access.SourceResume, access.SourceDelete, access.SourceUndelete, access.PointExpire},
 		FactPolicy: {access.PolicyCreate, access.VaultCreate, access.PolicyUpdate, access.PolicyShorten, access.SourceCreate, access.SourceUpdate},
 		FactClass:  {access.PolicyCreate},
-		FactVault:  {access.VaultCreate, access.VaultLock, access.VaultCallBack},
+		FactVault:  {access.VaultCreate, access.VaultLock, access.VaultCallBack, access.VaultUpdate, access.VaultWeaken, access.VaultHarden, access.VaultDelete, access.VaultUndelete},
 
 		FactCondemned: {access.PackDelete},
 		FactReleased:  {access.PackDelete},
@@ -205,12 +205,12 @@ func pointActions() map[retention.FactKind][]access.Action {
 		retention.HoldPlaced:    {access.HoldPlace},
 		retention.HoldReleased:  {access.HoldRelease},
 		retention.EventRecorded: {access.EventRecord},
-		retention.SoftDeleted:   {access.PointDelete},
-		retention.Undeleted:     {access.PointUndelete},
+		retention.SoftDeleted:   {access.PointDelete, access.SourceDelete, access.VaultDelete},
+		retention.Undeleted:     {access.PointUndelete, access.SourceUndelete, access.VaultUndelete},
 		retention.Disposed:      {access.PointExpire},
 		retention.TagMoved:      {access.BackupRun, access.PointExpire, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
-		retention.Frozen:        {access.PointFreeze},
-		retention.Unfrozen:      {access.PointUnfreeze},
+		retention.Frozen:        {access.PointFreeze, access.SourceStop},
+		retention.Unfrozen:      {access.PointUnfreeze, access.SourceResume},
 		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 	}
 }
