@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // policies name time zones that the host may not have
 
 	"golang.org/x/term"
 

@@ -208,6 +208,9 @@ type Backup struct {
 	Rehash bool `json:"rehash,omitempty"`
 	// BlockSize cuts all files into blocks of this many bytes; with 0 each file says how.
 	BlockSize uint32 `json:"block_size,omitempty"`
+	// Scheduled takes a point of the schedule, which has no retention of its own
+	// beside its tags, as one on demand has.
+	Scheduled bool `json:"scheduled,omitempty"`
 }
 
 // Point is a recovery point.

@@ -39,6 +39,12 @@ type Hold struct {
 	OtherwiseGone int        `json:"otherwise_gone"` // points that nothing else keeps by now
 }
 
+// HoldsApplied says how many objects the store has under its own legal hold now.
+type HoldsApplied struct {
+	Vault   string `json:"vault"`
+	Objects int    `json:"objects"`
+}
+
 // Why gives the reason for an operation.
 type Why struct {
 	Reason string `json:"reason"`
@@ -136,14 +142,25 @@ type Certificate struct {
 	SharedPacks   int64     `json:"shared_packs"` // of those, also needed by other points
 }
 
-// Batch is a signed disposal batch.
+// SignBatch asks for the disposal batch that waits for a signature in an office,
+// or, with its digest, to sign it.
+type SignBatch struct {
+	As      string   `json:"as"` // owner, compliance-officer
+	Sources []string `json:"sources,omitempty"`
+	Digest  string   `json:"digest,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+}
+
+// Batch is a disposal batch, with id, time and signer once it is signed.
 type Batch struct {
-	ID     string    `json:"id"`
-	Vault  string    `json:"vault"`
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
-	Points []string  `json:"points"`
+	ID     string      `json:"id,omitempty"`
+	Vault  string      `json:"vault"`
+	As     string      `json:"as"`
+	Digest string      `json:"digest"`
+	At     *time.Time  `json:"at,omitempty"`
+	By     string      `json:"by,omitempty"`
+	Reason string      `json:"reason,omitempty"`
+	Points []PastPoint `json:"points"`
 }
 
 // RaiseLocks asks for the locks to be compared, and with Apply to be raised.
@@ -249,6 +266,11 @@ func (c *Client) ReleaseHold(ctx context.Context, vault, id string, in Why) (Hol
 	return fetch[Hold](ctx, c, post(in, "vaults", vault, "holds", id, "release"))
 }
 
+// ApplyHolds sets the store's own legal hold on all that holds cover.
+func (c *Client) ApplyHolds(ctx context.Context, vault string) (HoldsApplied, error) {
+	return fetch[HoldsApplied](ctx, c, post(struct{}{}, "vaults", vault, "holds", "apply"))
+}
+
 // RetentionEvents lists the events recorded in a vault.
 func (c *Client) RetentionEvents(ctx context.Context, vault string) ([]RetentionEvent, error) {
 	return fetch[[]RetentionEvent](ctx, c, get("vaults", vault, "events"))
@@ -274,8 +296,8 @@ func (c *Client) Expire(ctx context.Context, vault string, in Apply) (Expiry, er
 	return fetch[Expiry](ctx, c, post(in, "vaults", vault, "expiry"))
 }
 
-// SignBatch signs that the points that wait for it may be disposed of.
-func (c *Client) SignBatch(ctx context.Context, vault string, in Why) (Batch, error) {
+// SignBatch shows a disposal batch, or signs it.
+func (c *Client) SignBatch(ctx context.Context, vault string, in SignBatch) (Batch, error) {
 	return fetch[Batch](ctx, c, post(in, "vaults", vault, "batches"))
 }
 

@@ -20,6 +20,7 @@ const autoBlocks = "auto"
 
 type backupRunOptions struct {
 	rehash    bool
+	scheduled bool
 	blockSize string
 }
 
@@ -34,6 +35,7 @@ func newBackupRun(s *session) *cobra.Command {
 		exits:   []string{"3  the point was made, but some inputs could not be read"},
 	}, func(ctx context.Context, args []string) error { return o.run(ctx, s, args[0]) })
 	cmd.Flags().BoolVar(&o.rehash, "rehash", false, "read every file again, also those that seem unchanged")
+	cmd.Flags().BoolVar(&o.scheduled, "scheduled", false, "count as a run of the schedule, as from cron: only its tags keep it, not also the 30 days of a point on demand")
 	cmd.Flags().StringVar(&o.blockSize, "block-size", autoBlocks, "cut all files into blocks of `SIZE` (8 to 64 KiB); auto recognises databases and disk images and cuts them into 16 KiB, other files by content")
 	return s.completes(cmd, sourceNames)
 }
@@ -42,7 +44,7 @@ func (o backupRunOptions) run(ctx context.Context, s *session, source string) er
 	if err := textOnly("SOURCE", source); err != nil {
 		return err
 	}
-	in := api.Backup{Source: source, Rehash: o.rehash}
+	in := api.Backup{Source: source, Rehash: o.rehash, Scheduled: o.scheduled}
 	if o.blockSize != autoBlocks {
 		n, err := parseSize("--block-size", o.blockSize, math.MaxUint32)
 		if err != nil {

@@ -103,6 +103,30 @@ func newHoldList(s *session) *cobra.Command {
 	return s.completes(cmd, vaultNames)
 }
 
+func newHoldApply(s *session) *cobra.Command {
+	cmd := s.command(page{
+		use:   "apply VAULT",
+		short: "let the store itself hold what was backed up since",
+		long: "Sets the store's own legal hold on every object that the holds in force cover.\n" +
+			"counterfoil hold place does it for what is there by then; this does it for\n" +
+			"points that were made later. Only S3 with Object Lock has such holds.",
+		example: "counterfoil hold apply books",
+	}, func(ctx context.Context, args []string) error {
+		s.missing = missingVault
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.HoldsApplied, error) { return c.ApplyHolds(ctx, args[0]) })
+		if err != nil {
+			return err
+		}
+		return s.print(v, func() {
+			p := s.newSheet()
+			p.exact("Vault", v.Vault)
+			p.fact("Held", "%s by the store itself", count(int64(v.Objects), "object", "objects"))
+			s.printSheet(p)
+		})
+	})
+	return s.completes(cmd, vaultNames)
+}
+
 func newHoldRelease(s *session) *cobra.Command {
 	var in api.Why
 	cmd := s.command(page{

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -74,34 +75,70 @@ func newLifecycleApply(s *session) *cobra.Command {
 }
 
 func newLifecycleSign(s *session) *cobra.Command {
-	var in api.Why
+	var in api.SignBatch
+	var yes bool
 	cmd := s.command(page{
 		use:   "sign VAULT",
 		short: "sign that points kept by class, close or event may go",
 		long: "Points that a record class, a fiscal close or an event kept do not go by\n" +
-			"themselves when their time has passed: they wait until somebody signs the\n" +
-			"disposal batch. This signs for all that wait now.",
-		example: "counterfoil lifecycle sign books --reason DMS-4713",
+			"themselves when their time has passed: they wait for the signatures of their\n" +
+			"source's owner and of the Compliance Officer. This shows what waits for one of\n" +
+			"them, and with --yes signs it.",
+		example: "counterfoil lifecycle sign books --as owner --reason DMS-4713 --yes",
 	}, func(ctx context.Context, args []string) error {
-		if in.Reason == "" {
+		if in.As == "" {
+			return usagef("a disposal batch is signed --as owner or --as compliance-officer")
+		}
+		if yes && in.Reason == "" {
 			return usagef("signing a disposal batch needs --reason")
 		}
 		s.missing = missingVault
-		b, err := ask(ctx, s, existing, func(c *api.Client) (api.Batch, error) { return c.SignBatch(ctx, args[0], in) })
+		digest := in.Digest
+		in.Digest = ""
+		b, err := ask(ctx, s, existing, func(c *api.Client) (api.Batch, error) {
+			b, err := c.SignBatch(ctx, args[0], in)
+			if err != nil || !yes {
+				return b, err
+			}
+			in.Digest = cmp.Or(digest, b.Digest)
+			return c.SignBatch(ctx, args[0], in)
+		})
 		if err != nil {
 			return err
 		}
-		return s.print(b, func() {
-			p := s.newSheet()
-			p.exact("Batch", b.ID)
-			p.exact("Vault", b.Vault)
-			p.fact("Signed", "%s by %s", s.when(b.At), b.By)
-			p.first("Points", b.Points, int64(len(b.Points)))
-			s.printSheet(p)
-		})
+		if err := s.printBatch(b); err != nil {
+			return err
+		}
+		if b.ID == "" && len(b.Points) > 0 {
+			s.note("%s", "nothing was signed; to sign this: the same with --reason, --yes and --batch "+b.Digest)
+		}
+		return nil
 	})
-	cmd.Flags().StringVar(&in.Reason, "reason", "", "`WHY` they may go")
+	flags := cmd.Flags()
+	flags.StringVar(&in.As, "as", "", "`OFFICE` in which to sign: owner or compliance-officer")
+	flags.StringSliceVar(&in.Sources, "source", nil, "only points of this `SOURCE`; may be repeated")
+	flags.StringVar(&in.Digest, "batch", "", "only if the batch still has this `DIGEST`")
+	flags.StringVar(&in.Reason, "reason", "", "`WHY` they may go")
+	flags.BoolVar(&yes, "yes", false, "really sign")
+	offer(cmd, "as", "owner", "compliance-officer")
+	s.completesFlag(cmd, "source", sourceNames)
 	return s.completes(cmd, vaultNames)
+}
+
+func (s *session) printBatch(b api.Batch) error {
+	return s.print(b, func() {
+		p := s.newSheet()
+		p.exact("Batch", b.ID)
+		p.exact("Vault", b.Vault)
+		p.exact("Digest", b.Digest)
+		if b.At == nil {
+			p.fact("Signed", "not yet as %s", b.As)
+		} else {
+			p.fact("Signed", "%s by %s as %s", s.whenOf(b.At), b.By, b.As)
+		}
+		p.list(fmt.Sprintf("Points (%d)", len(b.Points)), s.pastLines(b.Points))
+		s.printSheet(p)
+	})
 }
 
 func newLifecycleCertificates(s *session) *cobra.Command {

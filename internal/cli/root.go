@@ -32,7 +32,7 @@ func newRoot(s *session) *cobra.Command {
 			newPolicyList(s), newPolicyShow(s), newPolicyRuns(s), newPolicyCheck(s), newPolicySet(s)),
 		s.group("class", "kinds of records and their periods", "", newClassList(s), newClassShow(s)),
 		s.group("hold", "legal holds: what must not be deleted meanwhile", "",
-			newHoldPlace(s), newHoldList(s), newHoldRelease(s)),
+			newHoldPlace(s), newHoldList(s), newHoldApply(s), newHoldRelease(s)),
 		s.group("event", "events from which retention counts", "",
 			newEventRecord(s), newEventList(s)),
 		s.group("clock", "trusted time, by which alone anything is deleted", "",

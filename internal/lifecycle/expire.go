@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -80,9 +79,9 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 		return nil, err
 	}
 	newest := w.newest()
-	signed := w.signedBatches()
+	signed := w.signatures()
 	for _, p := range w.points {
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)] != "", Mutable: !w.immutable()}
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)].complete(), Mutable: !w.immutable()}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
 		}
@@ -341,7 +340,7 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 		ID: vault.NewSourceID(now).String(), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
 		Number: m.Envelope.Number, Manifest: m.Digest, Received: m.Envelope.Received, Size: m.Envelope.Size, Entries: m.Envelope.Entries,
 		Policy: facts.Policy, PolicyVersion: facts.PolicyVersion, Until: vault.StampOf(state.RetainUntil.Time),
-		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.signedBatches()[lower(c.Point)],
+		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.signatures()[lower(c.Point)].text(),
 	}
 	for _, f := range c.Findings {
 		cert.Grounds = append(cert.Grounds, f.Sentence(time.UTC))
@@ -362,39 +361,6 @@ func (l *Lifecycle) Certificates(ctx context.Context, name string) ([]vault.Cert
 		return nil, err
 	}
 	return w.allCertificates()
-}
-
-// SignBatch signs that points which wait for it may be disposed of: all that
-// wait for a signature now.
-func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, why string) (vault.BatchRecord, error) {
-	if err := g.Require(access.DisposalSign); err != nil {
-		return vault.BatchRecord{}, err
-	}
-	w, err := l.view(ctx, name)
-	if err != nil {
-		return vault.BatchRecord{}, err
-	}
-	plan, err := l.plan(ctx, w)
-	if err != nil {
-		return vault.BatchRecord{}, err
-	}
-	now := l.cfg.Clock.Receipt()
-	b := vault.BatchRecord{ID: vault.NewSourceID(now).String(), At: vault.StampOf(now), By: g.Subject(), Why: why}
-	for _, c := range plan.Waiting {
-		if c.LockedUntil.IsZero() {
-			b.Points = append(b.Points, lower(c.Point))
-		}
-	}
-	if len(b.Points) == 0 {
-		return b, errkind.New(errkind.NotFound, "no point of vault %q waits for a signature", name)
-	}
-	slices.SortFunc(b.Points, cmp.Compare[string])
-	f, err := vault.NewFact(vault.FactBatch, b)
-	if err != nil {
-		return b, err
-	}
-	_, err = w.state(ctx, g, f)
-	return b, err
 }
 
 // DigestText writes a plan's digest.

@@ -24,6 +24,27 @@ func (w *view) flag(ctx context.Context, g access.Grant, h hold.Hold) error {
 	return w.setHold(ctx, g, covered, true)
 }
 
+// ApplyHolds sets the store's own legal hold on all that the holds in force cover:
+// also on what was backed up since they were placed. It gives how many objects are
+// covered.
+func (l *Lifecycle) ApplyHolds(ctx context.Context, g access.Grant, name string) (int, error) {
+	if err := g.Require(access.HoldPlace); err != nil {
+		return 0, err
+	}
+	w, err := l.view(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	if !w.vault.Bucket().CanHold() {
+		return 0, errkind.New(errkind.Unsupported, "the store of vault %q has no legal holds of its own: this program keeps to the holds, and locks what they cover", name)
+	}
+	covered, err := w.heldObjects(ctx, custody.Holds(w.facts))
+	if err != nil {
+		return 0, err
+	}
+	return len(covered), w.setHold(ctx, g, covered, true)
+}
+
 // unflag takes the store's hold away from what no other hold covers.
 func (w *view) unflag(ctx context.Context, g access.Grant, h hold.Hold) error {
 	if !w.vault.Bucket().CanHold() {

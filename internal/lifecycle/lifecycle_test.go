@@ -216,6 +216,50 @@ func TestHold_StopsExpiryUntilReleased(t *testing.T) {
 	}
 }
 
+// TestHold_TwoCountEach also has a point made after both were placed, on which
+// the store's own hold is set by ApplyHolds.
+func TestHold_TwoCountEach(t *testing.T) {
+	r := newRig(t, options{})
+	r.backup()
+	place := func(matter string) string {
+		h, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: matter, Reason: "D-1"})
+		r.must(err)
+		return h.ID
+	}
+	first, second := place("C-1"), place("C-2")
+	r.days(1)
+	later := r.backup()
+	held := func() bool {
+		on, err := r.vault().Bucket().LegalHold(t.Context(), objectOf(t, later))
+		r.must(err)
+		return on
+	}
+	if held() {
+		t.Error("held before anybody asked the store")
+	}
+	_, err := r.life.ApplyHolds(t.Context(), grant(access.HoldRelease), "books")
+	wantKind(t, err, errkind.NotAllowed, "hold/release")
+	n, err := r.life.ApplyHolds(t.Context(), grant(access.HoldPlace), "books")
+	r.must(err)
+	if n < 6 || !held() {
+		t.Errorf("%d objects, held: %v", n, held())
+	}
+	_, err = r.life.ReleaseHold(t.Context(), grant(access.HoldPlace), "books", first, "settled")
+	wantKind(t, err, errkind.NotAllowed, "hold/place")
+	_, err = r.life.ReleaseHold(t.Context(), grant(access.HoldRelease), "books", first, "settled")
+	r.must(err)
+	r.days(40)
+	r.backup()
+	if e := r.plan(); len(e.Expire) != 0 || !held() {
+		t.Errorf("one of two released: %d go, held by the store: %v", len(e.Expire), held())
+	}
+	_, err = r.life.ReleaseHold(t.Context(), grant(access.HoldRelease), "books", second, "settled")
+	r.must(err)
+	if held() {
+		t.Error("still held by the store")
+	}
+}
+
 func TestDelete_SoftAndBack(t *testing.T) {
 	r := newRig(t, options{})
 	r.backup()

@@ -151,6 +151,24 @@ func (r *rig) expire() lifecycle.Disposed {
 	return out
 }
 
+// sign signs what waits for a signature in an office.
+func (r *rig) sign(as string) (vault.BatchRecord, error) {
+	r.t.Helper()
+	b, err := r.life.PlanBatch(r.t.Context(), "books", as, nil)
+	r.must(err)
+	return r.life.SignBatch(r.t.Context(), grant(access.DisposalSign), "books", as, nil, b.Digest, "minute 12")
+}
+
+// signAll signs all that waits, in both offices.
+func (r *rig) signAll() {
+	r.t.Helper()
+	for _, as := range []string{vault.SignedByOwner, vault.SignedByOfficer} {
+		if _, err := r.sign(as); err != nil && !errkind.Is(err, errkind.NotFound) {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 func (r *rig) locks() *lifecycle.Locks {
 	r.t.Helper()
 	l, err := r.life.PlanLocks(r.t.Context(), "books")

@@ -16,7 +16,7 @@ type stored struct {
 	users  map[string]int
 
 	certified map[string][]vault.CertificateRecord
-	batches   map[string]string
+	signed    map[string]signatures
 }
 
 // manifest reads the manifest of a point.
@@ -131,27 +131,4 @@ func (w *view) certificates() (map[string][]vault.CertificateRecord, error) {
 		}
 	}
 	return w.certified, nil
-}
-
-// signedBatches gives, for each point that may go by a signature, the disposal
-// batch that has it. A batch that cannot be decoded signs nothing.
-func (w *view) signedBatches() map[string]string {
-	if w.batches != nil {
-		return w.batches
-	}
-	w.batches = map[string]string{}
-	for _, r := range w.records {
-		for _, f := range r.Facts {
-			var b vault.BatchRecord
-			if f.Kind != vault.FactBatch || f.Decode(&b) != nil {
-				continue
-			}
-			for _, id := range b.Points {
-				if w.batches[id] == "" {
-					w.batches[id] = b.ID
-				}
-			}
-		}
-	}
-	return w.batches
 }

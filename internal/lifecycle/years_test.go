@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,7 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/hold"
+	"github.com/counterfoil/counterfoil/internal/jobs"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -25,24 +29,79 @@ func years(t *testing.T) int {
 	return 1
 }
 
+// audits is a second source, backed up each month, of which every point is kept
+// for the period of a class from the conclusion of its year's audit.
+type audits struct {
+	r        *rig
+	class    policy.Class
+	received []time.Time
+}
+
+func newAudits(t *testing.T, r *rig) *audits {
+	t.Helper()
+	a := &audits{r: r, class: sevenYearsFromEvent(t)}
+	folder := t.TempDir()
+	r.must(os.WriteFile(filepath.Join(folder, "workpapers"), []byte("w"), 0o600))
+	_, err := r.custody.CreateSource(t.Context(), grant(access.SourceCreate), custody.NewSource{Name: "audits", Vault: "books", Paths: [][]byte{[]byte(folder)},
+		Classes: []policy.ClassRule{{Class: a.class.ID, CarriedBy: policy.EveryPoint}}})
+	r.must(err)
+	return a
+}
+
+// day backs up on the third of a month, and records on the twelfth of March that
+// the audit of the year before is concluded.
+func (a *audits) day() {
+	a.r.t.Helper()
+	now := a.r.now
+	switch {
+	case now.Day() == 3:
+		_, err := a.r.jobs.Backup(a.r.t.Context(), grant(access.BackupRun), jobs.Backup{Source: "audits", Trigger: retention.Scheduled})
+		a.r.must(err)
+		a.received = append(a.received, now)
+	case now.Month() == time.March && now.Day() == 12:
+		year := now.Year() - 1
+		_, err := a.r.life.RecordEvent(a.r.t.Context(), grant(access.EventRecord), "books", retention.Event{Name: a.class.ClockStart, At: now, Evidence: "opinion",
+			Covers: retention.Selector{Classes: []string{a.class.ID}, From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(year+1, 1, 1, 0, 0, 0, 0, time.UTC)}})
+		a.r.must(err)
+	}
+}
+
+// left gives the points that must be there still: all but those whose audit was
+// concluded seven years ago.
+func (a *audits) left(now time.Time) []string {
+	var out []string
+	for _, at := range a.received {
+		concluded := time.Date(at.Year()+1, 3, 12, at.Hour(), 0, 0, 0, time.UTC)
+		if concluded.AddDate(7, 0, 0).Before(now) {
+			continue
+		}
+		out = append(out, at.Format(time.DateOnly))
+	}
+	return out
+}
+
 // TestYears takes a point each day under the default policy, disposes of what
 // is due each month, and compares what is left with a plain statement of the
-// rules. A hold keeps twenty days of them.
+// rules. A hold keeps twenty days of them. A second source waits for events, and
+// goes by signed batches alone.
 func TestYears(t *testing.T) {
 	r := newRig(t, options{})
 	start, n := r.now, years(t)
+	a := newAudits(t, r)
 	var held string
 	var keptFrom, keptTo time.Time
 	disposed := 0
 	for day := 0; r.now.Before(start.AddDate(n, 0, 0)); day++ {
 		r.backup()
+		a.day()
 		if day == 200 {
 			keptFrom, keptTo = r.now.AddDate(0, 0, -20), r.now
-			h, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: "M", Reason: "R", Scope: hold.Scope{From: keptFrom, To: keptTo}})
+			h, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: "M", Reason: "R", Scope: hold.Scope{From: keptFrom, To: keptTo, Sources: []string{strings.ToLower(r.source().ID)}}})
 			r.must(err)
 			held = h.ID
 		}
 		if r.now.Day() == 28 {
+			r.signAll()
 			disposed += len(r.expire().Certificates)
 			r.raise()
 			if l := r.locks(); l.Short() || len(l.Missing) > 0 || l.Over > 0 {
@@ -52,9 +111,14 @@ func TestYears(t *testing.T) {
 		r.days(1)
 	}
 	last := r.now.AddDate(0, 0, -1)
+	r.signAll()
 	disposed += len(r.expire().Certificates)
-	var got, want []string
+	var got, want, gotAudits []string
 	for _, p := range r.points() {
+		if p.SourceID != r.source().ID {
+			gotAudits = append(gotAudits, p.ReceivedAt.Format(time.DateOnly))
+			continue
+		}
 		got = append(got, p.ReceivedAt.Format(time.DateOnly))
 		if len(p.Reasons) < 3 {
 			t.Errorf("point %s has no reasons", p.ID)
@@ -71,13 +135,16 @@ func TestYears(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if disposed != total-len(got) {
-		t.Errorf("%d certificates for %d points that went", disposed, total-len(got))
+	if diff := cmp.Diff(a.left(r.now), gotAudits); diff != "" {
+		t.Errorf("those of events (-want +got):\n%s", diff)
+	}
+	if went := total - len(got) + len(a.received) - len(gotAudits); disposed != went {
+		t.Errorf("%d certificates for %d points that went", disposed, went)
 	}
 	if rep, err := r.vault().Verify(t.Context(), vault.Full, nil); err != nil || !rep.OK() {
 		t.Errorf("%v, %+v", err, rep.Problems)
 	}
-	t.Logf("%d days, %d points left, %d disposed of", total, len(got), disposed)
+	t.Logf("%d days, %d and %d points left, %d disposed of", total, len(got), len(gotAudits), disposed)
 }
 
 // due states the default policy: 30 days, 12 weeks from Sundays, 36 months from
@@ -97,25 +164,27 @@ func due(d, first, now time.Time) bool {
 	}
 }
 
-// TestEvent_FourteenMonthsLater: a point of January, of an audit concluded
-// fourteen months later, with seven years from then.
-func TestEvent_FourteenMonthsLater(t *testing.T) {
+// sevenYearsFromEvent finds a record class whose seven years count from an event.
+func sevenYearsFromEvent(t *testing.T) policy.Class {
+	t.Helper()
 	set, err := policy.Classes(policy.DefaultClassSet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	class := ""
 	for _, c := range set.Classes {
 		if !c.FromReceipt() && c.Minimum.Years == 7 && !c.Minimum.Unlimited {
-			class = c.ID
-			break
+			return c
 		}
 	}
-	if class == "" {
-		t.Fatal("no class of seven years from an event")
-	}
-	c, _ := set.Find(class)
-	r := newRig(t, options{start: time.Date(2026, 1, 20, 22, 0, 0, 0, time.UTC), classes: []policy.ClassRule{{Class: class, CarriedBy: policy.EveryPoint}}})
+	t.Fatal("no class of seven years from an event")
+	return policy.Class{}
+}
+
+// TestEvent_FourteenMonthsLater: a point of January, of an audit concluded
+// fourteen months later, with seven years from then.
+func TestEvent_FourteenMonthsLater(t *testing.T) {
+	c := sevenYearsFromEvent(t)
+	r := newRig(t, options{start: time.Date(2026, 1, 20, 22, 0, 0, 0, time.UTC), classes: []policy.ClassRule{{Class: c.ID, CarriedBy: policy.EveryPoint}}})
 	received := r.now
 	p := r.backup()
 	row, err := r.catalog.Point(t.Context(), p.ID)
@@ -155,12 +224,23 @@ func TestEvent_FourteenMonthsLater(t *testing.T) {
 	if len(plan.Expire) != 0 || len(plan.Waiting) == 0 {
 		t.Fatalf("without a signed batch: %+v", plan)
 	}
-	b, err := r.life.SignBatch(t.Context(), grant(access.DisposalSign), "books", "minute 12")
+	b, err := r.sign(vault.SignedByOwner)
 	if err != nil || len(b.Points) == 0 {
 		t.Fatalf("%+v, %v", b, err)
 	}
+	if plan := r.plan(); len(plan.Expire) != 0 {
+		t.Errorf("signed by the owner alone: %+v", plan.Expire)
+	}
+	if _, err := r.sign(vault.SignedByOwner); !errkind.Is(err, errkind.NotFound) {
+		t.Errorf("signed twice by the owner: %v", err)
+	}
+	if _, err := r.life.SignBatch(t.Context(), grant(access.DisposalSign), "books", vault.SignedByOfficer, nil, b.ID, "another batch"); !errkind.Is(err, errkind.Busy) {
+		t.Errorf("signed what was not looked at: %v", err)
+	}
+	officer, err := r.sign(vault.SignedByOfficer)
+	r.must(err)
 	out := r.expire()
-	if len(out.Certificates) != len(b.Points) || out.Certificates[0].Batch != b.ID {
+	if len(out.Certificates) != len(b.Points) || out.Certificates[0].Batch != b.ID+" "+officer.ID {
 		t.Errorf("%+v", out)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -94,20 +95,30 @@ func (s *Server) certificates(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, out)
 }
 
+// signBatch shows the batch that waits for a signature in an office, or signs
+// the one with the digest given.
 func (s *Server) signBatch(w http.ResponseWriter, r *http.Request) error {
-	var in api.Why
+	var in api.SignBatch
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	name := r.PathValue("name")
-	var b vault.BatchRecord
-	err := s.Gate.Do(r.Context(), s.strict(access.DisposalSign, name, "vault "+name, in.Reason, in), func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
-		var err error
-		b, err = s.Lifecycle.SignBatch(ctx, g, name, in.Reason)
-		return gate.Outcome{Detail: map[string]string{"batch": b.ID, "points": strconv.Itoa(len(b.Points))}}, err
+	name, as := r.PathValue("name"), strings.ReplaceAll(in.As, "-", "_")
+	batch, err := s.Lifecycle.PlanBatch(r.Context(), name, as, in.Sources)
+	if err != nil {
+		return err
+	}
+	out := api.Batch{Vault: batch.Vault, As: in.As, Digest: batch.Digest, Points: pastOf(batch.Points)}
+	if in.Digest == "" {
+		return writeJSON(w, out)
+	}
+	err = s.Gate.Do(r.Context(), s.strict(access.DisposalSign, name, "vault "+name, in.Reason, in), func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
+		b, err := s.Lifecycle.SignBatch(ctx, g, name, as, in.Sources, in.Digest, in.Reason)
+		at := b.At.Time()
+		out.ID, out.At, out.By, out.Reason = b.ID, &at, b.By, b.Why
+		return gate.Outcome{Detail: map[string]string{"batch": b.ID, "as": in.As, "points": strconv.Itoa(len(b.Points))}}, err
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, api.Batch{ID: b.ID, Vault: name, At: b.At.Time(), By: b.By, Reason: b.Why, Points: b.Points})
+	return writeJSON(w, out)
 }

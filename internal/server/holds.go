@@ -67,6 +67,19 @@ func (s *Server) releaseHold(w http.ResponseWriter, r *http.Request) error {
 	return s.writeHold(w, r, released)
 }
 
+func (s *Server) applyHolds(w http.ResponseWriter, r *http.Request) error {
+	out := api.HoldsApplied{Vault: r.PathValue("name")}
+	err := s.do(r.Context(), s.strict(access.HoldPlace, out.Vault, "vault "+out.Vault, "", nil), func(ctx context.Context, g access.Grant) error {
+		var err error
+		out.Objects, err = s.Lifecycle.ApplyHolds(ctx, g, out.Vault)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, out)
+}
+
 func (s *Server) writeHold(w http.ResponseWriter, r *http.Request, h lifecycle.Hold) error {
 	return writeJSON(w, s.holdOf(r.Context(), h))
 }

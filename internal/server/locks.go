@@ -30,7 +30,13 @@ func (s *Server) locks(w http.ResponseWriter, r *http.Request) error {
 	err := s.Gate.Do(r.Context(), request, func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
 		var err error
 		plan, raised, err = s.Lifecycle.RaiseLocks(ctx, g, name)
-		return gate.Outcome{Detail: map[string]string{"raised": strconv.Itoa(raised)}}, err
+		if plan == nil {
+			return gate.Outcome{}, err
+		}
+		// A lock that was short before it was raised calls for a security alert.
+		return gate.Outcome{Incomplete: len(plan.Missing) > 0 || raised < len(plan.Raise), Detail: map[string]string{
+			"raised": strconv.Itoa(raised), "missing": strconv.Itoa(len(plan.Missing)), "short": strconv.FormatBool(plan.Short()),
+		}}, err
 	})
 	if err != nil {
 		return err

@@ -93,6 +93,7 @@ func (s *Server) Handler() http.Handler {
 		"POST /api/v1/points/{id}/proof":                   s.proof,
 		"GET /api/v1/vaults/{name}/holds":                  s.holds,
 		"POST /api/v1/vaults/{name}/holds":                 s.placeHold,
+		"POST /api/v1/vaults/{name}/holds/apply":           s.applyHolds,
 		"POST /api/v1/vaults/{name}/holds/{id}/release":    s.releaseHold,
 		"GET /api/v1/vaults/{name}/events":                 s.events,
 		"POST /api/v1/vaults/{name}/events":                s.recordEvent,

@@ -15,6 +15,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/jobs"
 	"github.com/counterfoil/counterfoil/internal/policy"
+	"github.com/counterfoil/counterfoil/internal/retention"
 )
 
 func (s *Server) sources(w http.ResponseWriter, r *http.Request) error {
@@ -124,9 +125,13 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, in api.Backup) (api.Point, jobs.BackedUp, error) {
 	var done jobs.BackedUp
 	request := s.request(access.BackupRun, access.Target{Vault: row.VaultID, Source: row.Name}, "source "+row.Name, in)
+	trigger := retention.OnDemand
+	if in.Scheduled {
+		trigger = retention.Scheduled
+	}
 	err := s.Gate.Do(ctx, request, func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
 		var err error
-		done, err = s.Jobs.Backup(ctx, g, jobs.Backup{Source: row.ID, Rehash: in.Rehash, Block: in.BlockSize, Progress: func(p backup.Progress) {
+		done, err = s.Jobs.Backup(ctx, g, jobs.Backup{Source: row.ID, Rehash: in.Rehash, Block: in.BlockSize, Trigger: trigger, Progress: func(p backup.Progress) {
 			st.progress(api.Progress{Step: "back up", Done: p.Bytes, Total: p.ExpectedBytes, Unit: "bytes", Files: p.Entries})
 		}})
 		if err != nil {

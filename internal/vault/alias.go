@@ -154,6 +154,12 @@ const (
 	StateLocked   = records.StateLocked
 )
 
+// The offices in which a disposal batch is signed.
+const (
+	SignedByOwner   = records.SignedByOwner
+	SignedByOfficer = records.SignedByOfficer
+)
+
 // The states of a source.
 const (
 	SourceProtected      = records.SourceProtected

@@ -145,8 +145,11 @@ func (d *Driver) List(ctx context.Context, prefix string, fn func(blob.Info) err
 		if err := blob.CheckPrefix(prefix); err != nil {
 			return err
 		}
-		for name := range d.objects {
-			if v, err := d.current(name); err == nil && strings.HasPrefix(name, prefix) {
+		for name, versions := range d.objects {
+			if !strings.HasPrefix(name, prefix) || len(versions) == 0 {
+				continue
+			}
+			if v := versions[len(versions)-1]; !v.Marker {
 				found = append(found, v.Info)
 			}
 		}

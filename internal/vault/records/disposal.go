@@ -5,8 +5,14 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
 )
 
-// BatchRecord is a signed disposal batch: points kept by class, close or event
-// that may go now that their time has passed.
+// The offices in which a disposal batch is signed.
+const (
+	SignedByOwner   = "owner"
+	SignedByOfficer = "compliance_officer"
+)
+
+// BatchRecord is a signature under a disposal batch: points kept by class,
+// close or event that may go now that their time has passed.
 type BatchRecord struct {
 	ID string     `cbor:"1,keyasint"`
 	At tree.Stamp `cbor:"2,keyasint"`
@@ -14,6 +20,8 @@ type BatchRecord struct {
 	// Points are ids in lower case, ascending.
 	Points []string `cbor:"4,keyasint"`
 	Why    string   `cbor:"5,keyasint,omitempty"`
+	// As is the office in which it was signed; empty is both.
+	As string `cbor:"6,keyasint,omitempty"`
 }
 
 // CertificateRecord is a disposition certificate: what was disposed of, by

@@ -24,7 +24,7 @@ func wires() []any {
 		&PacksRecord{Names: digest[:], Reason: "r"},
 		&PlacementRecord{Pack: digest[:], By: digest[:]},
 		&RemovedRecord{Point: objects.PointID{1}, Source: objects.SourceID{2}, Number: 3, Digest: digest},
-		&BatchRecord{ID: "b", At: stamp, By: "ann", Points: []string{"p"}, Why: "w"},
+		&BatchRecord{ID: "b", At: stamp, By: "ann", Points: []string{"p"}, Why: "w", As: SignedByOwner},
 		&CertificateRecord{ID: "c", Point: objects.PointID{1}, Source: objects.SourceID{2}, SourceName: "books", Number: 3, Manifest: digest, Received: stamp, Size: 4, Entries: 5,
 			Policy: "sox", PolicyVersion: 1, Until: stamp, Grounds: []string{"g"}, Batch: "b", Proven: stamp, Disposed: stamp, By: "ann", Event: "e", Record: 6, Packs: 7, SharedPacks: 2},
 		&ProofRecord{Point: objects.PointID{1}, At: stamp, Root: digest, Objects: 2, Until: stamp},
