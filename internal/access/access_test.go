@@ -27,7 +27,7 @@ func TestRoles_MayAndMayNot(t *testing.T) {
 		{BackupReader, []Action{"point/list", "policy/show"}, []Action{PointRead, BackupRun, AuditRead, RestoreRun, PolicyCreate}},
 		{
 			BackupOperator, []Action{BackupRun, RestoreRun, SourceCreate, LockRaise, CommitFinish, PointRead, "point/list"},
-			[]Action{PolicyCreate, "policy/update", PointDelete, ObjectDelete, VaultRemove, "source/stop", "operation/approve", KeyCreate},
+			[]Action{PolicyCreate, PolicyUpdate, PolicyShorten, SourceUpdate, PointDelete, ObjectDelete, VaultRemove, "source/stop", "operation/approve", KeyCreate},
 		},
 		{
 			BackupContributor, []Action{PolicyCreate, VaultCreate, VaultRemove, BackupRun, "source/stop", "operation/request", OwnerTake},

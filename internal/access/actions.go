@@ -8,6 +8,13 @@ const (
 	VaultRemove  Action = "vault/remove"
 	SourceCreate Action = "source/create"
 	PolicyCreate Action = "policy/create"
+	// PolicyUpdate makes a new version of a policy, for every source under it.
+	// PolicyShorten is for one that keeps points to come shorter, and for moving a
+	// source to such a policy: it weakens, as critical.go lists it.
+	PolicyUpdate  Action = "policy/update"
+	PolicyShorten Action = "policy/shorten"
+	// SourceUpdate changes a source, such as the policy that it is under.
+	SourceUpdate Action = "source/update"
 	BackupRun    Action = "backup/run"
 	// PointRead opens the contents of a point: list, print, compare.
 	PointRead   Action = "point/read"
@@ -67,7 +74,7 @@ const (
 // Actions gives every action of this version.
 func Actions() []Action {
 	return []Action{
-		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, PolicyCreate, BackupRun,
+		VaultCreate, VaultVerify, VaultRecover, VaultRemove, SourceCreate, SourceUpdate, PolicyCreate, PolicyUpdate, PolicyShorten, BackupRun,
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
 		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, PointFreeze, PointUnfreeze, DisposalSign,
 		VaultLock, VaultCallBack, VaultUpdate, VaultWeaken, VaultHarden, VaultDelete, VaultUndelete, SourceStop, SourceResume, SourceDelete, SourceUndelete, VaultProve, CanaryRun, ClockAttest,

@@ -18,6 +18,8 @@ type Policy struct {
 	Keep []PolicyKeep `json:"keep"`
 	// Document is the policy whole.
 	Document json.RawMessage `json:"document"`
+	// Sources are those under this version, by name.
+	Sources []string `json:"sources"`
 }
 
 // PolicyKeep is how long the points with a tag are kept.
@@ -61,6 +63,11 @@ type Class struct {
 	Basis      string `json:"basis"`
 	Citation   string `json:"citation"`
 	Personal   bool   `json:"personal_data,omitempty"`
+	// Set, Note of the set and how long records must be readable at once are only
+	// in show.
+	Set        string `json:"set,omitempty"`
+	SetNote    string `json:"set_note,omitempty"`
+	Accessible string `json:"accessible,omitempty"`
 }
 
 // Freeze is a stop of expiry for a source.

@@ -95,17 +95,17 @@ func testSources(t *testing.T, c *Catalog) {
 	same := aSource(3)
 	same.Name = "a"
 	wantKind(t, c.CreateSource(ctx, grant(access.SourceCreate), same), errkind.Exists)
-	wantKind(t, c.UpdateSource(ctx, grant(sourceUpdate), same), errkind.NotFound)
+	wantKind(t, c.UpdateSource(ctx, grant(access.SourceUpdate), same), errkind.NotFound)
 
 	changed := Source{
 		ID: id(1), Name: "new", Kind: SourceFiles, VaultID: vaultID(2), Policy: "sox", PolicyVersion: 1,
 		Paths: [][]byte{[]byte("/x")}, CreatedAt: at(50),
 	}
-	must(t, c.UpdateSource(ctx, grant(sourceUpdate), changed))
+	must(t, c.UpdateSource(ctx, grant(access.SourceUpdate), changed))
 	changed.CreatedAt = at(0)
 	wantEqual(t, get[Source](t)(c.Source(ctx, id(1))), changed)
 	changed.Name = "a"
-	wantKind(t, c.UpdateSource(ctx, grant(sourceUpdate), changed), errkind.Exists)
+	wantKind(t, c.UpdateSource(ctx, grant(access.SourceUpdate), changed), errkind.Exists)
 
 	must(t, c.DeleteSource(ctx, grant(access.VaultRemove), id(1)))
 	wantKind(t, c.DeleteSource(ctx, grant(access.VaultRemove), id(1)), errkind.NotFound)
@@ -122,7 +122,7 @@ func testSourceNeeds(t *testing.T, c *Catalog) {
 	s.PolicyVersion = 2
 	wantKind(t, c.CreateSource(ctx, grant(access.SourceCreate), s), errkind.NotFound)
 	s.ID = id(1)
-	wantKind(t, c.UpdateSource(ctx, grant(sourceUpdate), s), errkind.NotFound)
+	wantKind(t, c.UpdateSource(ctx, grant(access.SourceUpdate), s), errkind.NotFound)
 	s.ID = id(2)
 	must(t, c.ReplaceSource(ctx, grant(access.VaultRecover), s))
 	must(t, c.ReplaceSource(ctx, grant(access.VaultRecover), s))

@@ -59,7 +59,7 @@ func (t *Tx) ReplacePoints(ctx context.Context, g access.Grant, vaultID string, 
 
 // SetPointTerm replaces the term of a point, as a governance record says.
 func (t *Tx) SetPointTerm(ctx context.Context, g access.Grant, id string, term Term) error {
-	if err := g.Require(pointUpdate, access.BackupRun, access.CommitFinish, policyUpdate, access.EventRecord, access.HoldPlace, access.HoldRelease, access.PointDelete, access.PointUndelete, access.PointExpire, access.VaultRecover); err != nil {
+	if err := g.Require(pointUpdate, access.BackupRun, access.CommitFinish, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate, access.EventRecord, access.HoldPlace, access.HoldRelease, access.PointDelete, access.PointUndelete, access.PointExpire, access.VaultRecover); err != nil {
 		return err
 	}
 	var c checks

@@ -61,7 +61,7 @@ func (r reads) Policies(ctx context.Context) ([]Policy, error) {
 // one plus 1: a version that is there is errkind.Exists, one that leaves a gap
 // errkind.Invalid.
 func (t *Tx) CreatePolicy(ctx context.Context, g access.Grant, p Policy) error {
-	if err := g.Require(access.PolicyCreate, access.VaultCreate, policyUpdate, access.VaultRecover); err != nil {
+	if err := g.Require(access.PolicyCreate, access.VaultCreate, access.PolicyUpdate, access.PolicyShorten, access.VaultRecover); err != nil {
 		return err
 	}
 	values, err := p.values()

@@ -135,7 +135,7 @@ func (t *Tx) CreateSource(ctx context.Context, g access.Grant, s Source) error {
 
 // UpdateSource changes all but the id and creation time of a source.
 func (t *Tx) UpdateSource(ctx context.Context, g access.Grant, s Source) error {
-	if err := g.Require(sourceUpdate, access.SourceStop, access.SourceResume, access.SourceDelete, access.SourceUndelete, access.PointExpire, access.VaultRecover); err != nil {
+	if err := g.Require(access.SourceUpdate, access.PolicyUpdate, access.PolicyShorten, access.SourceStop, access.SourceResume, access.SourceDelete, access.SourceUndelete, access.PointExpire, access.VaultRecover); err != nil {
 		return err
 	}
 	old, err := one(ctx, t.reads, noSource(s.ID), scanSource, "SELECT "+sourceColumns+" FROM sources WHERE id = ?", s.ID)

@@ -27,6 +27,16 @@ func sourceNames(ctx context.Context, c *api.Client) (list []cobra.Completion, e
 	return list, err
 }
 
+func policyNames(ctx context.Context, c *api.Client) (list []cobra.Completion, err error) {
+	policies, err := c.Policies(ctx)
+	for i, v := range policies {
+		if i+1 == len(policies) || policies[i+1].Name != v.Name { // the last version
+			list = append(list, cobra.CompletionWithDesc(safe(v.Name), safe(keeps(v))))
+		}
+	}
+	return list, err
+}
+
 // offeredPoints bounds how many points a shell is offered.
 const offeredPoints = 50
 

@@ -147,6 +147,21 @@ func fake() *http.ServeMux {
 	})
 	answer("GET policies", []api.Policy{policyOne()})
 	answer("GET policies/{name}", policyOne())
+	answer("GET classes/{id}", api.Class{ID: "aml_kyc", Title: "Customer due diligence", Minimum: "5 years", Maximum: "5 years", ClockStart: "relationship_end", Basis: "law", Citation: "MLR 2017 reg. 40",
+		Personal: true, Set: "uk-us", SetNote: "Have counsel confirm.", Accessible: "2 years"})
+	answer("POST policies/check", api.PolicyCheck{Policy: "books", Mistakes: []string{}})
+	mux.HandleFunc("POST "+root+"policies", func(w http.ResponseWriter, r *http.Request) {
+		var in api.NewPolicy
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		_ = json.NewEncoder(w).Encode(policyChange(in.Yes))
+	})
+	mux.HandleFunc("POST "+root+"sources/{name}/policy", func(w http.ResponseWriter, r *http.Request) {
+		var in api.SetSourcePolicy
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		c := policyChange(in.Yes)
+		c.Action, c.Critical, c.Sources[0].Policy, c.Sources[0].Version = "source/update", false, "sox", 1
+		_ = json.NewEncoder(w).Encode(c)
+	})
 	answer("GET policies/{name}/runs", api.PolicyRuns{Policy: "sox", Version: 1, Zone: "Europe/London", Schedule: nightly, Runs: londonNights()})
 	answer("GET classes", []api.Class{{ID: "general_ledger", Title: "General ledger", Minimum: "7 years", ClockStart: "audit_concluded", Basis: "law", Citation: "17 CFR 210.2-06"}})
 	answer("POST sources/{name}/freeze", api.Freeze{ID: "01jzfreeze0000000000000000", Source: "ledgers", Vault: "books", Points: 2, Frozen: true})
@@ -252,7 +267,20 @@ func londonNights() []api.PolicyRun {
 }
 
 func policyOne() api.Policy {
-	return api.Policy{Name: "sox", Version: 1, Schedule: nightly, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}}}
+	return api.Policy{Name: "sox", Version: 1, Schedule: nightly, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}},
+		Sources: []string{"ledgers"}}
+}
+
+func policyChange(applied bool) api.PolicyChange {
+	rules := []api.RuleChange{{Rule: "daily", Direction: "longer", Before: "30 days", After: "60 days", Sentence: "daily: 60 days instead of 30 days"},
+		{Rule: "monthly", Direction: "shorter", Before: "36 months", After: "12 months", Sentence: "monthly: 12 months instead of 36 months"}}
+	return api.PolicyChange{Policy: "books", Version: 3, Before: 2, Action: "policy/shorten", Critical: true, Applied: applied, Rules: rules, Sources: []api.PolicySource{{
+		Source: "ledgers", Vault: "books", Policy: "books", Version: 2, Rules: rules, Size: 2 << 30, Stored: 1 << 20, GBMonths: 2.1, Endless: 1, Spared: 1, SparedSize: 1 << 30,
+		ShowsFrom: at(day().AddDate(1, 0, 0)), Longer: []api.LongerPoint{
+			{Point: point().ID, ReceivedAt: day().AddDate(0, 0, -3), Size: 1 << 30, Stored: 1 << 20, Before: "2026-08-13T11:04:05Z", After: "2026-09-12T11:04:05Z",
+				Why: []string{"Takes the daily tag of 2026-07-14: kept 60 days, until 12 September 2026 11:04:05 +00:00."}},
+			{Point: brokenPoint().ID, ReceivedAt: day(), Size: 1 << 30, Before: "2026-08-16T11:04:05Z", After: "unlimited", Held: true, Why: []string{"Takes the weekly tag of 2026-W28: kept without limit."}},
+		}}}}
 }
 
 func hold() api.Hold {

@@ -94,6 +94,7 @@ func TestHelp_EveryCommandHasAnExampleThatParsesAndItsExitCodes(t *testing.T) {
 func checkExample(t *testing.T, cmd *cobra.Command) {
 	t.Helper()
 	line, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), " > ")
+	line, _, _ = strings.Cut(line, " < ")
 	words := strings.Fields(strings.ReplaceAll(line, "'", ""))[1:]
 	term := newTerminal(t, fake())
 	if cmd.Name() == "server" {

@@ -14,7 +14,7 @@ func newPolicyList(s *session) *cobra.Command {
 	return s.command(page{
 		use:     "list",
 		short:   "list the policies",
-		long:    "Lists the policies, every version, and how long their points are kept.",
+		long:    "Lists the policies, every version, how long their points are kept and which\nsources are under them.",
 		example: "counterfoil policy list",
 	}, func(ctx context.Context, _ []string) error {
 		list, err := ask(ctx, s, existing, func(c *api.Client) ([]api.Policy, error) { return c.Policies(ctx) })
@@ -25,6 +25,7 @@ func newPolicyList(s *session) *cobra.Command {
 			column[api.Policy]{head: "NAME", cell: func(p api.Policy) string { return p.Name }},
 			column[api.Policy]{head: "VERSION", right: true, cell: func(p api.Policy) string { return fmt.Sprint(p.Version) }},
 			column[api.Policy]{head: "KEEPS", cell: keeps},
+			column[api.Policy]{head: "SOURCES", cell: func(p api.Policy) string { return strings.Join(p.Sources, ", ") }},
 		)
 	})
 }
@@ -38,14 +39,20 @@ func keeps(p api.Policy) string {
 }
 
 func newPolicyShow(s *session) *cobra.Command {
-	return s.command(page{
+	var version int
+	cmd := s.command(page{
 		use:     "show NAME",
 		short:   "show a policy",
-		long:    "Shows the last version of a policy: its schedule (nothing runs by it\nyet), when its tags fall due and how long points with them are kept. With\n--output json it is whole.",
-		example: "counterfoil policy show sox",
+		long:    "Shows the last version of a policy, or another: its schedule (nothing runs by\nit yet), when its tags fall due and how long points with them are kept. With\n--output json it is whole.",
+		example: "counterfoil policy show sox --version 1",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingPolicy
-		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Policy, error) { return c.Policy(ctx, args[0]) })
+		v, err := ask(ctx, s, existing, func(c *api.Client) (api.Policy, error) {
+			if version == 0 {
+				return c.Policy(ctx, args[0])
+			}
+			return c.PolicyVersion(ctx, args[0], version)
+		})
 		if err != nil {
 			return err
 		}
@@ -62,9 +69,12 @@ func newPolicyShow(s *session) *cobra.Command {
 				lines = append(lines, line)
 			}
 			p.list("Keeps", lines)
+			p.list("Sources", v.Sources)
 			s.printSheet(p)
 		})
 	})
+	cmd.Flags().IntVar(&version, "version", 0, "`NUMBER` of the version, by default the last")
+	return s.completes(cmd, policyNames)
 }
 
 func newClassList(s *session) *cobra.Command {

@@ -2,11 +2,9 @@ package custody
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
-	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -17,18 +15,18 @@ import (
 func (c *Custody) ensurePolicies(ctx context.Context, g access.Grant, v *vault.Vault) error {
 	var facts []vault.Fact
 	for _, p := range policy.Presets() {
-		body, err := json.Marshal(p)
+		row, err := PolicyRow(p, c.cfg.Now())
 		if err != nil {
 			return err
 		}
-		fact, err := vault.NewFact(vault.FactPolicy, vault.PolicyRecord{Name: p.Name, Version: p.Version, Document: body})
+		fact, err := PolicyFact(p)
 		if err != nil {
 			return err
 		}
 		facts = append(facts, fact)
 		_, err = c.cfg.Catalog.Policy(ctx, p.Name, p.Version)
 		if errkind.Is(err, errkind.NotFound) {
-			err = c.cfg.Catalog.CreatePolicy(ctx, g, catalog.Policy{Name: p.Name, Version: p.Version, Body: body, CreatedAt: c.cfg.Now()})
+			err = c.cfg.Catalog.CreatePolicy(ctx, g, row)
 		}
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -83,7 +84,11 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	if err != nil {
 		return catalog.Source{}, err
 	}
-	if _, err := v.RecordFacts(ctx, g, fact); err != nil {
+	facts, err := lacks(ctx, v, p)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	if _, err := v.RecordFacts(ctx, g, append(facts, fact)...); err != nil {
 		return catalog.Source{}, fmt.Errorf("record source %q in vault %q at %s: %w", n.Name, row.Name, row.URL, err)
 	}
 	return source, c.cfg.Catalog.CreateSource(ctx, g, source)
@@ -171,12 +176,17 @@ func resolve(path string) string {
 	}
 }
 
-func presetNames() string {
-	var names []string
-	for _, p := range policy.Presets() {
-		names = append(names, p.Name)
+// noPolicy says which policies there are instead.
+func (c *Custody) noPolicy(ctx context.Context, name string) error {
+	rows, err := c.cfg.Catalog.Policies(ctx)
+	if err != nil {
+		return err
 	}
-	return strings.Join(names, ", ")
+	var names []string
+	for _, r := range rows {
+		names = append(names, r.Name)
+	}
+	return errkind.New(errkind.Invalid, "there is no policy %q; there are: %s", name, strings.Join(slices.Compact(names), ", "))
 }
 
 // policyFor finds the policy and refuses what the vault's bounds or the classes
@@ -188,7 +198,7 @@ func (c *Custody) policyFor(ctx context.Context, n NewSource, row catalog.Vault)
 	}
 	stored, err := c.cfg.Catalog.Policy(ctx, name, 0)
 	if errkind.Is(err, errkind.NotFound) {
-		return policy.Policy{}, errkind.New(errkind.Invalid, "there is no policy %q; there are: %s", name, presetNames())
+		return policy.Policy{}, c.noPolicy(ctx, name)
 	}
 	if err != nil {
 		return policy.Policy{}, err
@@ -197,23 +207,8 @@ func (c *Custody) policyFor(ctx context.Context, n NewSource, row catalog.Vault)
 	if err != nil {
 		return p, err
 	}
-	classes, err := Classes(n.Classes)
-	if err != nil {
-		return p, err
-	}
-	bounds, err := Bounds(row)
-	if err != nil {
-		return p, err
-	}
-	if row.Kind == catalog.VaultTrial {
-		bounds.Max = p.Longest() // a trial shows what would be, it locks nothing
-	}
-	list := make([]policy.Class, 0, len(classes))
-	for _, class := range classes {
-		list = append(list, class)
-	}
-	if err := bounds.Check(p, list); err != nil {
-		return p, errkind.Wrap(errkind.Invalid, err, "source %q does not fit vault %q", n.Name, row.Name)
+	if err := Fits(p, n.Name, n.Classes, row); err != nil {
+		return p, errkind.Wrap(errkind.Invalid, err, "")
 	}
 	return p, nil
 }

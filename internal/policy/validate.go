@@ -15,10 +15,14 @@ import (
 const MaxDays = 9999
 
 // problems gathers what is wrong, each a sentence that names the key.
-type problems struct{ list []error }
+type problems struct {
+	list []error
+	keys []string // of the list
+}
 
 func (p *problems) add(key, format string, args ...any) {
 	p.list = append(p.list, fmt.Errorf("%s %s", key, fmt.Sprintf(format, args...)))
+	p.keys = append(p.keys, key)
 }
 
 func (p *problems) err(context string) error {
@@ -31,6 +35,11 @@ func (p *problems) err(context string) error {
 // Validate gives every error of the policy, one sentence each naming the key.
 // Whether the zone exists is for the caller to find out.
 func (p Policy) Validate() error {
+	bad := p.problems()
+	return bad.err(fmt.Sprintf("policy %q is not valid", p.Name))
+}
+
+func (p Policy) problems() problems {
 	var bad problems
 	if !nameForm.MatchString(p.Name) {
 		bad.add("name", "must be 1 to 64 lower-case letters, digits and hyphens, not %q", p.Name)
@@ -64,7 +73,7 @@ func (p Policy) Validate() error {
 	if p.Fiscal != nil {
 		p.Fiscal.check(&bad)
 	}
-	return bad.err(fmt.Sprintf("policy %q is not valid", p.Name))
+	return bad
 }
 
 var (

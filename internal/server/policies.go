@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
 	"github.com/counterfoil/counterfoil/internal/policy"
@@ -19,9 +21,13 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	sources, err := s.Catalog.Sources(r.Context())
+	if err != nil {
+		return err
+	}
 	out := []api.Policy{}
 	for _, row := range rows {
-		p, err := policyOf(row)
+		p, err := policyOf(row, sources)
 		if err != nil {
 			return err
 		}
@@ -31,23 +37,39 @@ func (s *Server) policies(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) policy(w http.ResponseWriter, r *http.Request) error {
-	row, err := s.Catalog.Policy(r.Context(), r.PathValue("name"), 0)
+	version := 0
+	if text := r.URL.Query().Get("version"); text != "" {
+		var err error
+		if version, err = strconv.Atoi(text); err != nil || version < 1 {
+			return errkind.New(errkind.Invalid, "version %q is not a number from 1", text)
+		}
+	}
+	row, err := s.Catalog.Policy(r.Context(), r.PathValue("name"), version)
 	if err != nil {
 		return err
 	}
-	out, err := policyOf(row)
+	sources, err := s.Catalog.Sources(r.Context())
+	if err != nil {
+		return err
+	}
+	out, err := policyOf(row, sources)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, out)
 }
 
-func policyOf(row catalog.Policy) (api.Policy, error) {
+func policyOf(row catalog.Policy, sources []catalog.Source) (api.Policy, error) {
 	p, err := policy.Parse(row.Body)
 	if err != nil {
 		return api.Policy{}, err
 	}
-	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}}
+	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}, Sources: []string{}}
+	for _, s := range sources {
+		if s.Policy == row.Name && s.PolicyVersion == row.Version {
+			out.Sources = append(out.Sources, s.Name)
+		}
+	}
 	for _, k := range p.Keep {
 		keep := api.PolicyKeep{Tag: string(k.Tag), For: k.For.Words(), Due: dueOf(k)}
 		if k.Cycles > 0 {
@@ -87,16 +109,20 @@ func (s *Server) classes(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := []api.Class{}
 	for _, c := range set.Classes {
-		x := api.Class{ID: c.ID, Title: c.Title, Minimum: "none", ClockStart: c.ClockStart, Basis: string(c.Basis), Citation: c.Citation, Personal: c.PersonalData}
-		if !c.Minimum.IsZero() {
-			x.Minimum = c.Minimum.Words()
-		}
-		if !c.Maximum.IsZero() {
-			x.Maximum = c.Maximum.Words()
-		}
-		out = append(out, x)
+		out = append(out, classOf(c))
 	}
 	return writeJSON(w, out)
+}
+
+func classOf(c policy.Class) api.Class {
+	x := api.Class{ID: c.ID, Title: c.Title, Minimum: "none", ClockStart: c.ClockStart, Basis: string(c.Basis), Citation: c.Citation, Personal: c.PersonalData}
+	if !c.Minimum.IsZero() {
+		x.Minimum = c.Minimum.Words()
+	}
+	if !c.Maximum.IsZero() {
+		x.Maximum = c.Maximum.Words()
+	}
+	return x
 }
 
 func (s *Server) freeze(w http.ResponseWriter, r *http.Request) error {

@@ -179,8 +179,8 @@ func mayState(f Fact) ([]access.Action, error) {
 		return pointActions()[p.Kind], err
 	}
 	return map[string][]access.Action{
-		FactSource: {access.SourceCreate, access.SourceStop, access.SourceResume, access.SourceDelete, access.SourceUndelete, access.PointExpire},
-		FactPolicy: {access.PolicyCreate, access.VaultCreate},
+		FactSource: {access.SourceCreate, access.SourceUpdate, access.PolicyUpdate, access.PolicyShorten, access.SourceStop, access.SourceResume, access.SourceDelete, access.SourceUndelete, access.PointExpire},
+		FactPolicy: {access.PolicyCreate, access.VaultCreate, access.PolicyUpdate, access.PolicyShorten, access.SourceCreate, access.SourceUpdate},
 		FactClass:  {access.PolicyCreate},
 		FactVault:  {access.VaultCreate, access.VaultLock, access.VaultCallBack, access.VaultUpdate, access.VaultWeaken, access.VaultHarden, access.VaultDelete, access.VaultUndelete},
 
@@ -208,10 +208,10 @@ func pointActions() map[retention.FactKind][]access.Action {
 		retention.SoftDeleted:   {access.PointDelete, access.SourceDelete, access.VaultDelete},
 		retention.Undeleted:     {access.PointUndelete, access.SourceUndelete, access.VaultUndelete},
 		retention.Disposed:      {access.PointExpire},
-		retention.TagMoved:      {access.BackupRun, access.PointExpire},
+		retention.TagMoved:      {access.BackupRun, access.PointExpire, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 		retention.Frozen:        {access.PointFreeze, access.SourceStop},
 		retention.Unfrozen:      {access.PointUnfreeze, access.SourceResume},
-		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun},
+		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 	}
 }
 
