@@ -1,6 +1,7 @@
 package custody
 
 import (
+	"context"
 	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/erasure"
@@ -51,6 +52,20 @@ func withdraw(list erasure.List, x vault.WithdrawalRecord) {
 	if i := slices.IndexFunc(list, func(e erasure.Erasure) bool { return e.ID == x.Erasure }); i >= 0 {
 		list[i].Withdrawn = &erasure.Withdrawal{Reason: x.Reason, By: x.By, At: x.At.Time()}
 	}
+}
+
+// Erased gives the erasures that concern a point, by the records in its vault.
+// Records that cannot be read are an error: what they erase is not known.
+func Erased(ctx context.Context, v *vault.Vault, p vault.Point) (erasure.List, error) {
+	records, err := v.Records(ctx)
+	var list erasure.List
+	if err == nil {
+		list, err = Erasures(records)
+	}
+	if err != nil {
+		return nil, errkind.Wrap(errkind.Of(err), err, "read what was erased of point %s", p.Envelope.ID)
+	}
+	return list.Of(ErasedPoint(p)), nil
 }
 
 // ErasedPoint is a point as erasures see it.

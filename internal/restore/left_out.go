@@ -12,9 +12,11 @@ import (
 type LeftOut struct {
 	// Entries counts objects of every kind, Files the names of regular files
 	// among them, Bytes the logical length of those.
-	Entries, Files, Bytes int64
+	Entries int64 `json:"entries"`
+	Files   int64 `json:"files"`
+	Bytes   int64 `json:"bytes"`
 	// Erasures are the ids of those that left anything out, ascending.
-	Erasures []string
+	Erasures []string `json:"erasures,omitempty"`
 }
 
 // leaveOut counts an erased entry and, of a folder, everything wanted below it.
