@@ -10,7 +10,7 @@ type NewErasure struct {
 	Sources  []string   `json:"sources,omitempty"` // names; none: every source of the vault
 	Paths    []string   `json:"paths"`
 	PathsRaw [][]byte   `json:"paths_raw,omitempty"`
-	Before   *time.Time `json:"before,omitempty"` // points begun before; now if left out
+	Until    *time.Time `json:"until,omitempty"` // points begun no later; now if left out
 	Reason   string     `json:"reason"`
 	// Subject is the id of a subject of an earlier erasure, left out for a new one.
 	Subject string `json:"subject,omitempty"`
@@ -29,7 +29,7 @@ type Erasure struct {
 	Sources    []string   `json:"sources"` // names; none: every source of the vault
 	Paths      []string   `json:"paths"`
 	PathsRaw   [][]byte   `json:"paths_raw,omitempty"`
-	Before     time.Time  `json:"before"` // points begun before are concerned
+	Until      time.Time  `json:"until"` // points begun no later are concerned
 	Withdrawn  *time.Time `json:"withdrawn_at,omitempty"`
 	// WithdrawnBy and WithdrawnFor say who ended it and why.
 	WithdrawnBy  string `json:"withdrawn_by,omitempty"`

@@ -15,7 +15,7 @@ import (
 
 type erasureRecordOptions struct {
 	sources, paths            []string
-	before, reason            string
+	until, reason             string
 	subject, subjectNameInput string
 }
 
@@ -34,7 +34,7 @@ func newErasureRecord(s *session) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.sources, "source", nil, "`SOURCE` that held it; may be repeated (default: all of the vault)")
 	flags.StringArrayVar(&o.paths, "path", nil, "`PATTERN` of what was erased: * within a name, ** over any number; may be repeated (required)")
-	flags.StringVar(&o.before, "before", "", "only points begun before this `DAY` (default: now)")
+	flags.StringVar(&o.until, "until", "", "only points begun until this `DAY` (default: now)")
 	flags.StringVar(&o.reason, "reason", "", "`TICKET` of the request (required)")
 	flags.StringVar(&o.subject, "subject", "", "`ID` of the subject of an earlier erasure (default: a new one)")
 	flags.StringVar(&o.subjectNameInput, "subject-name-file", "", "`FILE` with the person's name, - the input; kept apart, so that it can be forgotten")
@@ -51,12 +51,12 @@ func (o erasureRecordOptions) run(ctx context.Context, s *session, vault string)
 	}
 	in := api.NewErasure{Sources: o.sources, Reason: o.reason, Subject: o.subject}
 	in.Paths, in.PathsRaw = api.EncodePaths(o.paths)
-	before, err := s.moment("--before", o.before)
+	until, err := s.moment("--until", o.until)
 	if err != nil {
 		return err
 	}
-	if !before.IsZero() {
-		in.Before = &before
+	if !until.IsZero() {
+		in.Until = &until
 	}
 	if o.subjectNameInput != "" {
 		if in.SubjectName, err = s.readName(o.subjectNameInput); err != nil {
@@ -235,7 +235,7 @@ func (s *session) erasureSheet(e api.Erasure, name string) *sheet {
 		}
 		p.exact(label, shownName(path, nil))
 	}
-	p.fact("Concerns", "%s begun before %s", count(int64(e.Points), "point", "points"), s.when(e.Before))
+	p.fact("Concerns", "%s begun until %s", count(int64(e.Points), "point", "points"), s.when(e.Until))
 	return p
 }
 

@@ -247,7 +247,7 @@ func released() api.Hold {
 func erased() api.ErasureDetail {
 	return api.ErasureDetail{
 		Erasure: api.Erasure{ID: "01jzerasure00000000000000", Vault: "books", Subject: "01jzsubject00000000000000", Reason: "DSR-12", RecordedBy: "ana", RecordedAt: day(),
-			Sources: []string{"ledgers"}, Paths: []string{"staff/4711", "mail/\uFFFD*\x1b"}, PathsRaw: [][]byte{[]byte("staff/4711"), []byte("mail/\xff*\x1b")}, Before: day(), Points: 3},
+			Sources: []string{"ledgers"}, Paths: []string{"staff/4711", "mail/\uFFFD*\x1b"}, PathsRaw: [][]byte{[]byte("staff/4711"), []byte("mail/\xff*\x1b")}, Until: day(), Points: 3},
 		SubjectName: "Ann Example\x1b[2J",
 		BeyondUse: []api.BeyondUse{
 			{Point: point().ID, Source: "ledgers", ReceivedAt: day(), Entries: 5, Files: 3, Bytes: 12 << 10, Linked: 1, RetainUntil: at(day().AddDate(10, 0, 0)), LockedUntil: at(day().AddDate(10, 1, 0))},

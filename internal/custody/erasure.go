@@ -38,7 +38,7 @@ func Erasures(records []vault.Record) (erasure.List, error) {
 }
 
 func erasureOf(x vault.ErasureRecord) erasure.Erasure {
-	e := erasure.Erasure{ID: x.ID, Subject: x.Subject, Reason: x.Reason, By: x.By, At: x.At.Time(), Before: x.Before.Time()}
+	e := erasure.Erasure{ID: x.ID, Subject: x.Subject, Reason: x.Reason, By: x.By, At: x.At.Time(), Until: x.Until.Time()}
 	for _, id := range x.Sources {
 		e.Sources = append(e.Sources, id.String())
 	}

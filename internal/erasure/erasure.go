@@ -2,7 +2,7 @@
 // data subject who asked for it, as not to be brought back.
 //
 // An erasure names paths of sources and concerns the points that were begun
-// before a time; a subject is the opaque id of a person whose name is kept
+// until a time; a subject is the opaque id of a person whose name is kept
 // elsewhere, or nowhere. What must always be true: an erasure deletes nothing,
 // shortens nothing and lifts no hold; what a pattern matches is erased as a
 // whole, a folder with all below it; in doubt about a point's time it is
@@ -34,9 +34,9 @@ type Erasure struct {
 	// Paths are patterns as [policy.MatchPath] reads them, compared byte for byte
 	// with paths relative to the root of a point.
 	Paths []string
-	// Before bounds the points: those begun earlier are concerned. What a source
-	// holds after its erasure is a new record.
-	Before time.Time
+	// Until bounds the points: those whose reading began no later are concerned.
+	// What a source holds after its erasure is a new record.
+	Until time.Time
 	// Withdrawn is set once the erasure turned out to be a mistake.
 	Withdrawn *Withdrawal
 }
@@ -67,7 +67,7 @@ func (e Erasure) Active() bool { return e.Withdrawn == nil }
 // Concerns reports whether anything in a point can be erased by it.
 func (e Erasure) Concerns(p Point) bool {
 	source := len(e.Sources) == 0 || slices.ContainsFunc(e.Sources, func(id string) bool { return strings.EqualFold(id, p.Source) })
-	return e.Active() && source && p.Began.Before(e.Before)
+	return e.Active() && source && !p.Began.After(e.Until)
 }
 
 // Covers reports whether the erasure concerns a path of a point: it matches
@@ -144,10 +144,10 @@ func (e Erasure) Validate() error {
 		}
 	}
 	switch {
-	case e.At.IsZero() || e.Before.IsZero():
-		return errkind.New(errkind.Invalid, "an erasure needs its time and the time before which points are concerned")
-	case e.Before.After(e.At):
-		return errkind.New(errkind.Invalid, "an erasure concerns points that exist: %s is yet to come", e.Before.Format("2006-01-02 15:04:05Z07:00"))
+	case e.At.IsZero() || e.Until.IsZero():
+		return errkind.New(errkind.Invalid, "an erasure needs its time and the time until which points are concerned")
+	case e.Until.After(e.At):
+		return errkind.New(errkind.Invalid, "an erasure concerns points that exist: %s is yet to come", e.Until.Format("2006-01-02 15:04:05Z07:00"))
 	case len(e.Paths) == 0:
 		return errkind.New(errkind.Invalid, "an erasure needs the paths of what was erased")
 	case len(e.Paths) > maxPaths:

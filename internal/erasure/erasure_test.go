@@ -13,7 +13,7 @@ func day(n int) time.Time { return time.Date(2026, 3, n, 12, 0, 0, 0, time.UTC) 
 
 // smith erases what an employee left in a source.
 func smith(change func(*erasure.Erasure)) erasure.Erasure {
-	e := erasure.Erasure{ID: "e1", Subject: "s1", Reason: "DSR-7", By: "ann", At: day(10), Sources: []string{"01hr"}, Paths: []string{"staff/smith"}, Before: day(10)}
+	e := erasure.Erasure{ID: "e1", Subject: "s1", Reason: "DSR-7", By: "ann", At: day(10), Sources: []string{"01hr"}, Paths: []string{"staff/smith"}, Until: day(10)}
 	if change != nil {
 		change(&e)
 	}
@@ -37,8 +37,8 @@ func TestCovers(t *testing.T) {
 		"source in capitals":              {nil, erasure.Point{Source: "01HR", Began: day(9)}, "staff/smith", true},
 		"every source":                    {func(e *erasure.Erasure) { e.Sources = nil }, erasure.Point{Source: "01gl", Began: day(9)}, "staff/smith", true},
 		"one of two sources":              {func(e *erasure.Erasure) { e.Sources = []string{"01xx", "01hr"} }, hr, "staff/smith", true},
-		"point begun before":              {nil, erasure.Point{Source: "01hr", Began: day(10).Add(-1)}, "staff/smith", true},
-		"point begun then":                {nil, erasure.Point{Source: "01hr", Began: day(10)}, "staff/smith", false},
+		"point begun then":                {nil, erasure.Point{Source: "01hr", Began: day(10)}, "staff/smith", true},
+		"point begun after":               {nil, erasure.Point{Source: "01hr", Began: day(10).Add(1)}, "staff/smith", false},
 		"withdrawn":                       {func(e *erasure.Erasure) { e.Withdrawn = &erasure.Withdrawal{} }, hr, "staff/smith", false},
 		"star within a name":              {func(e *erasure.Erasure) { e.Paths = []string{"staff/*smith*.csv"} }, hr, "staff/a-smith-1.csv", true},
 		"star stays within a name":        {func(e *erasure.Erasure) { e.Paths = []string{"*/smith"} }, hr, "a/b/smith", false},
@@ -57,7 +57,7 @@ func TestCovers(t *testing.T) {
 
 func TestList_OneErasureOfAPathAnswers(t *testing.T) {
 	first, second := smith(nil), smith(func(e *erasure.Erasure) { e.ID, e.Paths = "e2", []string{"staff/*"} })
-	over := smith(func(e *erasure.Erasure) { e.ID, e.Before = "e3", day(1) })
+	over := smith(func(e *erasure.Erasure) { e.ID, e.Until = "e3", day(1) })
 	list := erasure.List{first, second, over}.Of(erasure.Point{Source: "01hr", Began: day(5)})
 	if len(list) != 2 {
 		t.Fatalf("%d erasures concern the point", len(list))
@@ -84,8 +84,8 @@ func TestValidate_RefusesSlipsOfThePen(t *testing.T) {
 	for want, change := range map[string]func(*erasure.Erasure){
 		"needs its reason":       func(e *erasure.Erasure) { e.Reason = " " },
 		"needs its subject":      func(e *erasure.Erasure) { e.Subject = "" },
-		"needs its time":         func(e *erasure.Erasure) { e.Before = time.Time{} },
-		"yet to come":            func(e *erasure.Erasure) { e.Before = day(11) },
+		"needs its time":         func(e *erasure.Erasure) { e.Until = time.Time{} },
+		"yet to come":            func(e *erasure.Erasure) { e.Until = day(11) },
 		"needs the paths":        func(e *erasure.Erasure) { e.Paths = nil },
 		"more than 1000":         func(e *erasure.Erasure) { e.Paths = make([]string, 1001) },
 		"is empty":               func(e *erasure.Erasure) { e.Paths = []string{""} },

@@ -85,8 +85,8 @@ func (l *Lifecycle) RecordErasure(ctx context.Context, g access.Grant, name stri
 		return Erasure{}, err
 	}
 	e.At, e.By, e.ID = l.cfg.Clock.Receipt(), g.Subject(), vault.NewSourceID(l.cfg.Clock.Receipt()).String()
-	if e.Before.IsZero() {
-		e.Before = e.At
+	if e.Until.IsZero() {
+		e.Until = e.At
 	}
 	if err := e.Validate(); err != nil {
 		return Erasure{}, err
@@ -163,7 +163,7 @@ func (l *Lifecycle) checkErasedPaths(ctx context.Context, w *view, e erasure.Era
 }
 
 func erasureFact(e erasure.Erasure) (vault.Fact, error) {
-	x := vault.ErasureRecord{ID: e.ID, At: vault.StampOf(e.At), By: e.By, Subject: e.Subject, Reason: e.Reason, Before: vault.StampOf(e.Before)}
+	x := vault.ErasureRecord{ID: e.ID, At: vault.StampOf(e.At), By: e.By, Subject: e.Subject, Reason: e.Reason, Until: vault.StampOf(e.Until)}
 	for _, text := range e.Sources {
 		id, err := vault.ParseSourceID(text)
 		if err != nil {

@@ -60,12 +60,12 @@ func (s *Server) recordErasure(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	e := erasure.Erasure{Subject: in.Subject, Reason: in.Reason, Sources: scope.Sources, Paths: api.DecodePaths(in.Paths, in.PathsRaw)}
-	if in.Before != nil {
-		e.Before = *in.Before
+	if in.Until != nil {
+		e.Until = *in.Until
 	}
 	// The log outlives a name and what a path says of somebody, and its digests of
 	// what was asked for could be searched for both: it gets neither.
-	asked := api.NewErasure{Sources: in.Sources, Before: in.Before, Reason: in.Reason, Subject: in.Subject}
+	asked := api.NewErasure{Sources: in.Sources, Until: in.Until, Reason: in.Reason, Subject: in.Subject}
 	var recorded lifecycle.Erasure
 	err = s.Gate.Do(ctx, s.strict(access.ErasureRecord, name, "vault "+name, in.Reason, asked), func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
 		recorded, err = s.Lifecycle.RecordErasure(ctx, g, name, e, in.SubjectName)
@@ -117,7 +117,7 @@ func (s *Server) forgetSubject(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) erasureOf(ctx context.Context, e lifecycle.Erasure) api.Erasure {
-	out := api.Erasure{ID: e.ID, Vault: e.Vault, Subject: e.Subject, Reason: e.Reason, RecordedBy: e.By, RecordedAt: e.At, Before: e.Before, Points: e.Points, Sources: []string{}}
+	out := api.Erasure{ID: e.ID, Vault: e.Vault, Subject: e.Subject, Reason: e.Reason, RecordedBy: e.By, RecordedAt: e.At, Until: e.Until, Points: e.Points, Sources: []string{}}
 	out.Paths, out.PathsRaw = api.EncodePaths(e.Paths)
 	for _, id := range e.Sources {
 		name := strings.ToUpper(id)

@@ -18,8 +18,8 @@ type ErasureRecord struct {
 	Sources []objects.SourceID `cbor:"6,keyasint,omitempty"`
 	// Paths are patterns, as bytes.
 	Paths [][]byte `cbor:"7,keyasint"`
-	// Before bounds the points by their start.
-	Before tree.Stamp `cbor:"8,keyasint"`
+	// Until bounds the points by their start, included.
+	Until tree.Stamp `cbor:"8,keyasint"`
 }
 
 // WithdrawalRecord says that an erasure was recorded by mistake.
