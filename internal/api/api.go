@@ -326,6 +326,7 @@ type Restored struct {
 	Problems []InputProblem `json:"problems"` // what could not be restored as it was
 	Damaged  int64          `json:"damaged"`  // files lost to damage in the vault
 	LeftOut  *LeftOut       `json:"left_out,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 	Seconds  float64        `json:"seconds"`
 }
 

@@ -144,7 +144,8 @@ func fake() *http.ServeMux {
 	mux.HandleFunc("GET "+root+"diff", func(w http.ResponseWriter, r *http.Request) { sendLines(w, differences()) })
 	work("restores", api.Restored{
 		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
-		LeftOut: &api.LeftOut{Entries: 5, Files: 3, Bytes: 12 << 10, Erasures: []string{erased().ID}},
+		LeftOut:  &api.LeftOut{Entries: 5, Files: 3, Bytes: 12 << 10, Erasures: []string{erased().ID}},
+		Warnings: []string{"what was erased may not be all: governance record 3 is \x1b[2J"},
 	})
 	answer("GET policies", []api.Policy{policyOne()})
 	answer("GET policies/{name}", policyOne())

@@ -105,6 +105,9 @@ func (s *session) restoredSheet(v api.Restored) *sheet {
 	if v.Damaged > 0 {
 		p.fact("DAMAGED", "%s left out: the vault does not have the bytes that were stored", count(v.Damaged, "file was", "files were"))
 	}
+	for _, w := range v.Warnings {
+		p.fact("WARNING", "%s", w)
+	}
 	p.first("Not as it was", inputProblems(v.Problems), 0)
 	return p
 }

@@ -158,6 +158,9 @@ func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, u
 	if err := c.indexVault(ctx, g, v, url, state, &out); err != nil {
 		return out, err
 	}
+	if err := c.recoverErasures(ctx, g, out.Vault.ID, v); err != nil {
+		return out, err
+	}
 	out.Warnings = append(out.Warnings, v.Warnings()...)
 	return out, nil
 }

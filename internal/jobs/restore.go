@@ -61,7 +61,7 @@ func (r *Runner) Restore(ctx context.Context, g access.Grant, ref string, opts r
 	if err := r.checkTarget(ctx, &opts); err != nil {
 		return row, restore.Report{}, err
 	}
-	if err := leaveOut(ctx, g, v, p, &opts); err != nil {
+	if err := r.leaveOut(ctx, g, row.VaultID, p, &opts); err != nil {
 		return row, restore.Report{}, err
 	}
 	var report restore.Report
@@ -144,7 +144,7 @@ func (r *Runner) RestoreTest(ctx context.Context, g access.Grant, ref string, pr
 			return "", err
 		}
 		opts := restore.Options{To: dir, Verify: true, Removable: true, Overwrite: files.OverwriteAlways, Now: r.cfg.Receipt}
-		if err := leaveOut(ctx, g, v, p, &opts); err != nil {
+		if err := r.leaveOut(ctx, g, row.VaultID, p, &opts); err != nil {
 			return "", err
 		}
 		if p.Envelope.Size > sampleAbove {

@@ -101,6 +101,7 @@ func (l *Lifecycle) RecordErasure(ctx context.Context, g access.Grant, name stri
 	if _, err := w.state(ctx, g, fact); err != nil {
 		return Erasure{}, err
 	}
+	l.keepErasures(ctx, g, w)
 	if subject != "" {
 		err = l.cfg.Catalog.SetErasureSubject(ctx, g, catalog.ErasureSubject{VaultID: w.row.ID, ID: e.Subject, Name: subject, CreatedAt: e.At})
 		err = errkind.Wrap(errkind.Of(err), err, "erasure %s is recorded and in force, but the name of subject %s is not kept", e.ID, e.Subject)
@@ -198,8 +199,17 @@ func (l *Lifecycle) WithdrawErasure(ctx context.Context, g access.Grant, name, i
 	if err != nil {
 		return Erasure{}, err
 	}
-	_, err = w.state(ctx, g, fact)
-	return w.erased(e), err
+	if _, err = w.state(ctx, g, fact); err != nil {
+		return Erasure{}, err
+	}
+	l.keepErasures(ctx, g, w)
+	return w.erased(e), nil
+}
+
+// keepErasures copies what the records say to the catalog. The records stand;
+// a copy that fails comes right with the next change or a recovery.
+func (l *Lifecycle) keepErasures(ctx context.Context, g access.Grant, w *view) {
+	_ = l.cfg.Custody.KeepErasures(ctx, g, w.row.ID, w.records)
 }
 
 func (l *Lifecycle) findErasure(ctx context.Context, name, id string) (*view, erasure.Erasure, error) {

@@ -48,6 +48,8 @@ type Options struct {
 	// Erased are the erasures that concern the point: what they match is left out
 	// and counted.
 	Erased erasure.List
+	// Doubt says why that may not be all, "" if it is; it is handed on in the report.
+	Doubt string
 	// Now is the clock; nil stands for the system's.
 	Now func() time.Time
 }
@@ -92,6 +94,8 @@ type Report struct {
 	// most 10 000 are listed, ProblemCount counts all.
 	Problems     []source.Problem
 	ProblemCount int64
+	// Doubt says why perhaps not everything that was erased was left out.
+	Doubt string
 	// LeftOut counts what was not restored because it was erased.
 	LeftOut LeftOut
 	// Verified means that every file that is there now by this restore was read
@@ -140,6 +144,7 @@ func Run(ctx context.Context, g access.Grant, r *vault.Reader, p vault.Point, op
 	}
 	err = j.run(ctx, p.Envelope.ID.String())
 	report := j.tally.result()
+	report.Doubt = opts.Doubt
 	report.Elapsed = opts.Now().Sub(began)
 	return report, err
 }

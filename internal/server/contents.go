@@ -28,7 +28,7 @@ func (s *Server) entries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	erased, err := s.erasedIn(ctx, row, p)
+	erased, _, err := s.Custody.Erased(ctx, row.VaultID, p)
 	if err != nil {
 		return err
 	}
@@ -124,11 +124,11 @@ func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	erasedFrom, err := s.erasedIn(ctx, fromRow, from)
+	erasedFrom, _, err := s.Custody.Erased(ctx, fromRow.VaultID, from)
 	if err != nil {
 		return err
 	}
-	erasedTo, err := s.erasedIn(ctx, toRow, to)
+	erasedTo, _, err := s.Custody.Erased(ctx, toRow.VaultID, to)
 	if err != nil {
 		return err
 	}
@@ -217,6 +217,9 @@ func overwrite(word string) (files.Overwrite, error) {
 func restoredOf(point, to string, r restore.Report) api.Restored {
 	out := api.Restored{Point: point, To: to, Files: r.Files, Entries: r.Entries, Bytes: r.Bytes, Skipped: r.Skipped, Verified: r.Verified,
 		LeftOut: leftOutOf(r.LeftOut), Damaged: r.Damaged, Seconds: r.Elapsed.Seconds(), Problems: []api.InputProblem{}}
+	if r.Doubt != "" {
+		out.Warnings = append(out.Warnings, r.Doubt)
+	}
 	for _, p := range r.Problems {
 		x := api.InputProblem{Op: p.Op}
 		if p.Err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/catalog"
-	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/erasure"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
@@ -148,11 +147,7 @@ func (s *Server) erasureDetail(ctx context.Context, e lifecycle.Erasure, held []
 // mayGiveOut fails with errkind.Refused where a path of a point was erased. It
 // fails too where that cannot be known.
 func (s *Server) mayGiveOut(ctx context.Context, row catalog.Point, p vault.Point, path string) error {
-	_, v, err := s.Custody.Vault(ctx, row.VaultID)
-	if err != nil {
-		return err
-	}
-	list, err := custody.Erased(ctx, v, p)
+	list, _, err := s.Custody.Erased(ctx, row.VaultID, p)
 	if err != nil {
 		return err
 	}
@@ -162,20 +157,6 @@ func (s *Server) mayGiveOut(ctx context.Context, row catalog.Point, p vault.Poin
 	}
 	return errkind.New(errkind.Refused, "the content of %q in point %s is not given out: erasure %s of %s covers it; for a legal need, 'restore run --include-erased --reason WHY' restores it, on the record",
 		path, row.ID, e.ID, e.At.Format(time.DateOnly))
-}
-
-// erasedIn gives what of a point was erased, to be marked in a list. A vault
-// with damaged records can still be looked into: nothing is marked then.
-func (s *Server) erasedIn(ctx context.Context, row catalog.Point, p vault.Point) (erasure.List, error) {
-	_, v, err := s.Custody.Vault(ctx, row.VaultID)
-	if err != nil {
-		return nil, err
-	}
-	list, err := custody.Erased(ctx, v, p)
-	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NewerFormat) {
-		return nil, nil
-	}
-	return list, err
 }
 
 // marked is an entry for a list, with the erasure that covers it. Where a link
@@ -209,6 +190,9 @@ func restoreDetail(in api.Restore, opts restore.Options, r restore.Report) map[s
 	if in.IncludeErased {
 		detail["erased"] = "included"
 		return detail
+	}
+	if r.Doubt != "" {
+		detail["erasures_in_doubt"] = r.Doubt
 	}
 	detail["left_out_files"], detail["left_out_bytes"] = fmt.Sprint(r.LeftOut.Files), fmt.Sprint(r.LeftOut.Bytes)
 	if len(r.LeftOut.Erasures) > 0 {

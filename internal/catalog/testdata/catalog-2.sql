@@ -113,6 +113,14 @@ CREATE TABLE erasure_subjects (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (vault_id, id)
 );
+CREATE TABLE erasure_facts (
+    vault_id TEXT   NOT NULL,
+    record   BIGINT NOT NULL,
+    place    BIGINT NOT NULL,
+    kind     TEXT   NOT NULL,
+    value    BLOB   NOT NULL,
+    PRIMARY KEY (vault_id, record, place)
+);
 CREATE UNIQUE INDEX goose_db_version_once ON goose_db_version (version_id);
 CREATE INDEX sources_vault ON sources (vault_id);
 CREATE INDEX points_received ON points (received_at, number, id);

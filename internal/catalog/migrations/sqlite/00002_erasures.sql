@@ -11,3 +11,13 @@ CREATE TABLE erasure_subjects (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (vault_id, id)
 );
+
+-- What governance records say of erasures, for when those are damaged.
+CREATE TABLE erasure_facts (
+    vault_id TEXT   NOT NULL,
+    record   BIGINT NOT NULL,
+    place    BIGINT NOT NULL,
+    kind     TEXT   NOT NULL,
+    value    BLOB   NOT NULL,
+    PRIMARY KEY (vault_id, record, place)
+);
