@@ -155,8 +155,9 @@ func (s *Server) mayGiveOut(ctx context.Context, row catalog.Point, p vault.Poin
 	if !ok {
 		return nil
 	}
-	return errkind.New(errkind.Refused, "the content of %q in point %s is not given out: erasure %s of %s covers it; for a legal need, 'restore run --include-erased --reason WHY' restores it, on the record",
+	refusal := errkind.New(errkind.Refused, "the content of %q in point %s is not given out: erasure %s of %s covers it; for a legal need, 'restore run --include-erased --reason WHY' restores it, on the record",
 		path, row.ID, e.ID, e.At.Format(time.DateOnly))
+	return s.Gate.Refuse(ctx, s.request(access.PointRead, access.Target{Vault: row.VaultID, Source: row.SourceID}, "point "+row.ID+" erasure "+e.ID, nil), refusal)
 }
 
 // marked is an entry for a list, with the erasure that covers it. Where a link

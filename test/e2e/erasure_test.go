@@ -97,6 +97,9 @@ func TestErasure_NoRestoreBringsItBack(t *testing.T) {
 		t.Errorf("restored by name: %s", got)
 	}
 	s.refused(4, []string{"erasure " + id, "is not given out", "--include-erased"}, "point", "cat", first, personPath+"/pay.csv")
+	if refused := s.list("audit", "list", "--action", "point/read", "--result", "refused"); len(refused) != 1 || !strings.Contains(refused[0].text("target"), id) {
+		t.Errorf("the refusal in the log: %v", refused)
+	}
 	s.ok("point", "cat", first, "staff/4712/pay.csv")
 	marked := map[string]bool{}
 	for _, e := range s.list("point", "ls", first, "-R") {
