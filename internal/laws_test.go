@@ -41,7 +41,7 @@ const (
 var floors = map[string]int{
 	"errkind": ground, "durable": ground, "tlog": ground, "conffile": ground,
 
-	"calendar": rules, "hold": rules, "retention": rules, "access": rules, "policy": rules,
+	"calendar": rules, "hold": rules, "retention": rules, "access": rules, "policy": rules, "erasure": rules,
 
 	"clock": keeping, "keys": keeping, "audit": keeping, "catalog": keeping,
 	"blob": keeping, "blob/blobtest": keeping,

@@ -67,6 +67,15 @@ const (
 	VaultProve Action = "vault/prove"
 	// CanaryRun attacks an object made for it, to see whether locks hold.
 	CanaryRun Action = "canary/run"
+	// ErasureRecord enters what was erased for a data subject, ErasureWithdraw ends
+	// an entry made by mistake, ErasureForget removes the subject's name and
+	// ErasureRead opens it.
+	ErasureRecord   Action = "erasure/record"
+	ErasureWithdraw Action = "erasure/withdraw"
+	ErasureForget   Action = "erasure/forget"
+	ErasureRead     Action = "erasure/read"
+	// RestoreErased brings back what was erased too, for a legal need.
+	RestoreErased Action = "restore/include_erased"
 	// ClockAttest says that the time is right, after a gap or with one source.
 	ClockAttest Action = "clock/attest"
 )
@@ -78,5 +87,6 @@ func Actions() []Action {
 		PointRead, PointDelete, RestoreRun, LockRaise, CommitFinish, KeyCreate, AuditRead, ObjectDelete,
 		OwnerTake, IndexRebuild, PackDelete, HoldPlace, HoldRelease, EventRecord, PointUndelete, PointExpire, PointFreeze, PointUnfreeze, DisposalSign,
 		VaultLock, VaultCallBack, VaultUpdate, VaultWeaken, VaultHarden, VaultDelete, VaultUndelete, SourceStop, SourceResume, SourceDelete, SourceUndelete, VaultProve, CanaryRun, ClockAttest,
+		ErasureRecord, ErasureWithdraw, ErasureForget, ErasureRead, RestoreErased,
 	}
 }

@@ -34,6 +34,8 @@ func CriticalOperations() []Critical {
 		optional("restore/elsewhere", "restore to an alternate target"),
 		required("restore/in_place", "restore in place over a classified source"),
 		optional("restore/mass", "mass restore or export"),
+		required("restore/include_erased", "restore what was erased for a data subject"),
+		required("erasure/withdraw", "withdraw the erasure of a data subject"),
 		required("source/shrink", "shrink a source's scope"),
 		optional("source/stop", "stop protection"),
 		optional("rpo/raise", "raise RPO"),

@@ -54,7 +54,7 @@ func Roles() []Role {
 		{
 			BackupContributor, "Backup Contributor",
 			append(slices.Clone(operate), "policy/*", "vault/*", "source/*", "point/delete", "point/undelete", "point/expire", "point/freeze", "object/delete", "pack/delete", "canary/run",
-				"owner/take", "operation/request"),
+				"restore/include_erased", "owner/take", "operation/request"),
 			[]Pattern{"operation/approve", "security/*", "role/*", "binding/*", "key/*", "guard/*"},
 		},
 		{
@@ -64,7 +64,7 @@ func Roles() []Role {
 		},
 		{
 			ComplianceOfficer, "Compliance Officer",
-			append(slices.Clone(see), "hold/*", "point/unfreeze", "class/*", "event/*", "control/*", "review/*", "certification/*",
+			append(slices.Clone(see), "hold/*", "erasure/*", "point/unfreeze", "class/*", "event/*", "control/*", "review/*", "certification/*",
 				"disposal/sign", "operation/approve", "audit/read"),
 			noData,
 		},

@@ -293,6 +293,7 @@ type Entry struct {
 	Fuzzy     bool      `json:"fuzzy,omitempty"`
 	HardLink  string    `json:"link_group,omitempty"`
 	Xattrs    int       `json:"xattrs,omitempty"`
+	Erased    string    `json:"erased,omitempty"` // the erasure that covers it
 }
 
 // Difference is one path that differs between two points.
@@ -316,6 +317,9 @@ type Restore struct {
 	PathsRaw  [][]byte `json:"paths_raw,omitempty"`
 	Overwrite string   `json:"overwrite,omitempty"` // never (default), if-newer, always
 	Verify    bool     `json:"verify,omitempty"`    // read back what was written
+	// IncludeErased brings back what was erased too, for a Reason.
+	IncludeErased bool   `json:"include_erased,omitempty"`
+	Reason        string `json:"reason,omitempty"`
 }
 
 // Restored is what a restore did.
@@ -329,6 +333,8 @@ type Restored struct {
 	Verified bool           `json:"verified"`
 	Problems []InputProblem `json:"problems"` // what could not be restored as it was
 	Damaged  int64          `json:"damaged"`  // files lost to damage in the vault
+	LeftOut  *LeftOut       `json:"left_out,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 	Seconds  float64        `json:"seconds"`
 }
 

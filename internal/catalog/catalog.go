@@ -130,8 +130,8 @@ func (c *Catalog) change(ctx context.Context, fn func(tx *Tx) error) error {
 	return c.fail(sqlTx.Commit(), "commit a change of the catalog")
 }
 
-// Reset empties the index tables - vaults, sources, policies, points, damage -
-// for a rebuild from storage. It keeps the outbox, the runs and the settings,
+// Reset empties the index tables - vaults, sources, policies, points, erasures,
+// damage - for a rebuild from storage. It keeps the outbox, the runs and the settings,
 // which storage may not know.
 func (c *Catalog) Reset(ctx context.Context, g access.Grant) error {
 	return c.change(ctx, func(tx *Tx) error { return tx.Reset(ctx, g) })
@@ -142,7 +142,7 @@ func (t *Tx) Reset(ctx context.Context, g access.Grant) error {
 	if err := g.Require(access.VaultRecover); err != nil {
 		return err
 	}
-	for _, table := range []string{"damages", "points", "sources", "policies", "vaults"} {
+	for _, table := range []string{"erasure_facts", "damages", "points", "sources", "policies", "vaults"} {
 		if _, err := t.exec(ctx, "empty "+table, "DELETE FROM "+table); err != nil {
 			return err
 		}

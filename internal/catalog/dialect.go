@@ -38,6 +38,8 @@ type dialect struct {
 	// keepCopy writes a copy of the catalog of the version given beside it
 	// before an upgrade.
 	keepCopy func(ctx context.Context, db *sql.DB, path string, version int64) error
+	// scrub leaves no bytes of deleted rows in the catalog's files.
+	scrub func(ctx context.Context, db *sql.DB) error
 }
 
 // questionMarks is the rebind of databases that take `?` as it is.

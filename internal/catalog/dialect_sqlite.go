@@ -39,6 +39,7 @@ func sqliteDialect() dialect {
 		foreign:  sqliteForeign,
 		check:    sqliteCheck,
 		keepCopy: sqliteKeepCopy,
+		scrub:    sqliteScrub,
 	}
 }
 
@@ -184,6 +185,9 @@ func sqliteKeepCopy(ctx context.Context, db *sql.DB, path string, version int64)
 	}
 	defer os.Remove(tmp) //nolint:errcheck // gone already when the copy was kept
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", tmp); err != nil {
+		return err
+	}
+	if err := sqliteDropNames(ctx, tmp); err != nil {
 		return err
 	}
 	got, err := sqliteCopyVersion(ctx, tmp)

@@ -93,7 +93,7 @@ func TestMigrate_FromEveryVersion(t *testing.T) {
 	today := filepath.Join(t.TempDir(), "today.db")
 	fill(t, openAt(t, today))
 	want := dump(t, openRaw(t, today))
-	newestDump := fmt.Sprintf("testdata/catalog-%d.sql", get[int64](t)(currentVersion(t.Context(), sqliteDialect(), openRaw(t, today))))
+	newestDump := fmt.Sprintf("testdata/catalog-%d.sql", versionOf(t, today))
 	if *update {
 		must(t, os.WriteFile(newestDump, []byte(want), 0o644))
 	}
@@ -119,6 +119,12 @@ func restoreDump(t *testing.T, file, path string) {
 	must(t, db.Close())
 }
 
+// versionOf gives the newest migration of a catalog.
+func versionOf(t *testing.T, path string) int64 {
+	t.Helper()
+	return get[int64](t)(sqliteCopyVersion(t.Context(), path))
+}
+
 // withNext gives this program's migrations followed by a made-up one.
 func withNext(t *testing.T, file string) fs.FS {
 	t.Helper()
@@ -136,18 +142,21 @@ func TestMigrate_KeepsACopyAndTheData(t *testing.T) {
 	path := filepath.Join(dir, "catalog.db")
 	c := get[*Catalog](t)(Open(t.Context(), path, Options{}))
 	fill(t, c)
-	before := dump(t, c.writer)
+	before, version := dump(t, c.writer), versionOf(t, path)
+	must(t, c.SetErasureSubject(t.Context(), grant(access.ErasureRecord), aSubject(1)))
 	must(t, c.Close())
 
 	c = get[*Catalog](t)(Open(t.Context(), path, Options{migrations: withNext(t, "testdata/migration-note.sql")}))
+	wantEqual(t, get[ErasureSubject](t)(c.ErasureSubject(t.Context(), vaultID(1), id(1))), aSubject(1))
 	var note string
 	must(t, c.writer.QueryRowContext(t.Context(), "SELECT group_concat(note, '') FROM notes WHERE vault_id = '"+vaultID(1)+"'").Scan(&note))
 	wantEqual(t, note, "+")
 	wantEqual(t, get[[]Vault](t)(c.Vaults(t.Context())), []Vault{aVault(1), aVault(2)})
 	must(t, c.Close())
 
-	wantEqual(t, names(t, dir), "catalog.db catalog.db.version-1")
-	kept := path + ".version-1"
+	kept := fmt.Sprintf("%s.version-%d", path, version)
+	wantEqual(t, names(t, dir), "catalog.db "+filepath.Base(kept))
+	wantNoBytes(t, kept, aSubject(1).Name)
 	wantEqual(t, get[os.FileInfo](t)(os.Stat(kept)).Mode().Perm(), os.FileMode(0o600))
 	wantEqual(t, dump(t, openRaw(t, kept)), before)
 	wantKind(t, openOnce(t, path), errkind.NewerFormat)
@@ -175,6 +184,7 @@ func TestMigrate_AtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "catalog.db")
 	c := get[*Catalog](t)(Open(t.Context(), path, Options{}))
 	fill(t, c)
+	version := versionOf(t, path)
 	must(t, c.Close())
 	files := withNext(t, "testdata/migration-note.sql")
 	var all sync.WaitGroup
@@ -194,7 +204,7 @@ func TestMigrate_AtOnce(t *testing.T) {
 	var note string
 	must(t, openRaw(t, path).QueryRowContext(t.Context(), "SELECT group_concat(note, '') FROM notes WHERE vault_id = '"+vaultID(1)+"'").Scan(&note))
 	wantEqual(t, note, "+")
-	wantEqual(t, get[int64](t)(sqliteCopyVersion(t.Context(), path+".version-1")), int64(1))
+	wantEqual(t, get[int64](t)(sqliteCopyVersion(t.Context(), fmt.Sprintf("%s.version-%d", path, version))), version)
 }
 
 func TestCreate_AtOnce(t *testing.T) {

@@ -184,7 +184,7 @@ func (t *Tx) EndRun(ctx context.Context, g access.Grant, run Run) error {
 }
 
 func runActions() []access.Action {
-	return []access.Action{access.BackupRun, access.RestoreRun, access.VaultVerify, access.VaultRecover, access.PackDelete, drillRun}
+	return []access.Action{access.BackupRun, access.RestoreRun, access.RestoreErased, access.VaultVerify, access.VaultRecover, access.PackDelete, drillRun}
 }
 
 // BeginRun is [Tx.BeginRun] in a transaction of its own.

@@ -150,7 +150,7 @@ func (t *Tx) DeleteVault(ctx context.Context, g access.Grant, id string) error {
 	if err := g.Require(access.VaultRemove); err != nil {
 		return err
 	}
-	for _, table := range []string{"damages", "points", "sources"} {
+	for _, table := range []string{"damages", "points", "sources", "erasure_facts", "erasure_subjects"} {
 		if _, err := t.exec(ctx, "delete the vault's "+table, "DELETE FROM "+table+" WHERE vault_id = ?", id); err != nil {
 			return err
 		}

@@ -144,6 +144,8 @@ func fake() *http.ServeMux {
 	mux.HandleFunc("GET "+root+"diff", func(w http.ResponseWriter, r *http.Request) { sendLines(w, differences()) })
 	work("restores", api.Restored{
 		Point: point().ID, To: "/tmp/out", Files: 12345, Entries: 12400, Bytes: 1 << 30, Skipped: 2, Verified: true, Seconds: 3.25,
+		LeftOut:  &api.LeftOut{Entries: 5, Files: 3, Bytes: 12 << 10, Erasures: []string{erased().ID}},
+		Warnings: []string{"what was erased may not be all: governance record 3 is \x1b[2J"},
 	})
 	answer("GET policies", []api.Policy{policyOne()})
 	answer("GET policies/{name}", policyOne())
@@ -173,6 +175,11 @@ func fake() *http.ServeMux {
 	answer("POST sources/{name}/resume", api.SourceChange{Source: "ledgers", Vault: "books", State: "protected", Points: 2})
 	answer("POST sources/{name}/delete", api.SourceChange{Source: "ledgers", Vault: "books", State: "deleted", Points: 2, PurgeAfter: at(day().AddDate(0, 0, 14))})
 	answer("POST sources/{name}/undelete", api.SourceChange{Source: "ledgers", Vault: "books", State: "stopped", Points: 2})
+	answer("GET vaults/{name}/erasures", []api.Erasure{erased().Erasure, withdrawn()})
+	answer("POST vaults/{name}/erasures", erased())
+	answer("GET vaults/{name}/erasures/{id}", erased())
+	answer("POST vaults/{name}/erasures/{id}/withdraw", withdrawn())
+	answer("POST vaults/{name}/subjects/{id}/forget", api.Forgotten{Vault: "books", Subject: erased().Subject, Name: true})
 	answer("GET clock", trusted())
 	answer("POST clock/attest", trusted())
 	answer("GET vaults/{name}/holds", []api.Hold{hold()})
@@ -302,6 +309,25 @@ func closeEvent() api.RetentionEvent {
 	}}
 }
 
+func erased() api.ErasureDetail {
+	return api.ErasureDetail{
+		Erasure: api.Erasure{ID: "01jzerasure00000000000000", Vault: "books", Subject: "01jzsubject00000000000000", Reason: "DSR-12", RecordedBy: "ana", RecordedAt: day(),
+			Sources: []string{"ledgers"}, Paths: []string{"staff/4711", "mail/\uFFFD*\x1b"}, PathsRaw: [][]byte{[]byte("staff/4711"), []byte("mail/\xff*\x1b")}, Until: day(), Points: 3},
+		SubjectName: "Ann Example\x1b[2J",
+		BeyondUse: []api.BeyondUse{
+			{Point: point().ID, Source: "ledgers", ReceivedAt: day(), Entries: 5, Files: 3, Bytes: 12 << 10, Linked: 1, RetainUntil: at(day().AddDate(10, 0, 0)), LockedUntil: at(day().AddDate(10, 1, 0))},
+			{Point: brokenPoint().ID, Source: "ledgers", ReceivedAt: day(), Unlimited: true, Holds: []string{hold().ID}, Problem: "tree 9f2c is damaged"},
+		},
+		Warnings: []string{"nothing in the points\x1b that it concerns matches"},
+	}
+}
+
+func withdrawn() api.Erasure {
+	e := erased().Erasure
+	e.Withdrawn, e.WithdrawnBy, e.WithdrawnFor = at(day().AddDate(0, 0, 1)), "ben", "DSR-12b"
+	return e
+}
+
 func event() api.RetentionEvent {
 	return api.RetentionEvent{ID: "01jzevent00000000000000000", Vault: "books", Name: "audit_concluded", Period: "FY2026", At: day(), RecordedBy: "ana", Evidence: "opinion of 15 March",
 		Settled: []api.SettledPoint{{Point: point().ID, Source: "ledgers", Until: "2033-07-17T11:04:05Z"}}}
@@ -398,7 +424,7 @@ func damagedVerification() api.Verification {
 
 func entries() []api.Entry {
 	return []api.Entry{
-		{Path: "gl", Kind: "dir", Mode: "2755", UID: 1000, GID: 1000, User: "ana", Group: "books", ModTime: day()},
+		{Path: "gl", Kind: "dir", Mode: "2755", UID: 1000, GID: 1000, User: "ana", Group: "books", ModTime: day(), Erased: "01jzerasure00000000000000"},
 		{Path: "gl/a\\b\n\x1b]0;x\a.csv", Kind: "file", Mode: "4644", Size: 12345, ModTime: time.Date(1969, 12, 31, 23, 0, 0, 0, time.UTC), Fuzzy: true},
 		{Path: "gl/inv\uFFFD", PathRaw: []byte("gl/inv\xff"), Kind: "file", Mode: "0600", Size: 5 << 30, ModTime: day(), HardLink: "7", Xattrs: 2},
 		{Path: "link", Kind: "symlink", Mode: "0777", ModTime: day(), Target: "../größe \u202Ecod.exe"},

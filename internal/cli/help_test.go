@@ -124,6 +124,7 @@ func TestJSONReference_NamesEveryField(t *testing.T) {
 	for _, v := range []any{
 		api.Version{}, api.Vault{}, api.Verification{}, api.Recovered{}, api.Source{}, api.Point{}, api.Explanation{}, api.Entry{}, api.Difference{},
 		api.Restored{}, api.QuickstartResult{}, api.Removal{}, api.AuditEntry{}, api.AuditVerification{}, api.Finding{}, api.ProblemDetails{}, api.Event{},
+		api.Erasure{}, api.BeyondUse{}, api.Forgotten{},
 	} {
 		checkDocumented(t, string(text), reflect.TypeOf(v), seen)
 	}

@@ -59,6 +59,9 @@ func (s *session) entryLine(e api.Entry) string {
 	if e.Target != "" || len(e.TargetRaw) > 0 {
 		line += " -> " + shownName(e.Target, e.TargetRaw)
 	}
+	if e.Erased != "" {
+		line += "  (erased by " + safe(e.Erased) + ")"
+	}
 	if e.Fuzzy {
 		line += "  (changed while being read)"
 	}

@@ -35,6 +35,8 @@ func newRoot(s *session) *cobra.Command {
 			newHoldPlace(s), newHoldList(s), newHoldApply(s), newHoldRelease(s)),
 		s.group("event", "events from which retention counts", "",
 			newEventRecord(s), newEventList(s)),
+		s.group("erasure", "what was erased for data subjects, and is not brought back", "",
+			newErasureRecord(s), newErasureList(s), newErasureShow(s), newErasureWithdraw(s), newErasureForget(s)),
 		s.group("clock", "trusted time, by which alone anything is deleted", "",
 			newClockStatus(s), newClockAttest(s)),
 		s.group("audit", "the tamper-evident log of everything done and refused", "",

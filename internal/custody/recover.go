@@ -158,6 +158,9 @@ func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, u
 	if err := c.indexVault(ctx, g, v, url, state, &out); err != nil {
 		return out, err
 	}
+	if err := c.recoverErasures(ctx, g, out.Vault.ID, v); err != nil {
+		return out, err
+	}
 	out.Warnings = append(out.Warnings, v.Warnings()...)
 	return out, nil
 }
@@ -227,7 +230,7 @@ func readRecords(records []vault.Record) recorded {
 				}
 				out.facts = append(out.facts, p)
 			case vault.FactCondemned, vault.FactReleased, vault.FactCollected, vault.FactPlacement, vault.FactRemoved,
-				vault.FactBatch, vault.FactCertificate, vault.FactProof, vault.FactCanary: // the vault and lifecycle read these themselves
+				vault.FactBatch, vault.FactCertificate, vault.FactProof, vault.FactCanary, vault.FactErasure, vault.FactErasureWithdrawn: // the vault and lifecycle read these themselves
 			default:
 				// What is not understood keeps every point.
 				out.facts = append(out.facts, retention.Fact{Kind: retention.FactKind(f.Kind), At: r.At.Time()})

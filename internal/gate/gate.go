@@ -94,12 +94,7 @@ func (g *Gate) Enter(ctx context.Context, r Request) (access.Grant, error) {
 	now := g.now()
 	if !access.Allowed(g.bindings, r.Actor.Subject, r.Action, r.Target, now) {
 		refusal := errkind.New(errkind.NotAllowed, "%s may not do %s on %s: a role that allows it is needed", r.Actor.Subject, r.Action, r.Name)
-		e := g.event(r, audit.Only, audit.Refused)
-		e.ErrorKind = errkind.NotAllowed.String()
-		if _, err := g.log.Record(ctx, e); err != nil {
-			return access.Grant{}, fmt.Errorf("%w (and the refusal could not be recorded: %w)", refusal, err)
-		}
-		return access.Grant{}, refusal
+		return access.Grant{}, g.Refuse(ctx, r, refusal)
 	}
 	record := g.log.Record
 	if r.Strict {
@@ -122,6 +117,17 @@ func (g *Gate) Note(ctx context.Context, r Request) (access.Grant, error) {
 		return access.Grant{}, fmt.Errorf("record %s before doing it: %w", r.Action, err)
 	}
 	return access.Issue(r.Action, r.Name, r.Actor.Subject, e.ID, g.now()), nil
+}
+
+// Refuse records that something permitted was refused for what was found about
+// it, and gives the refusal back.
+func (g *Gate) Refuse(ctx context.Context, r Request, refusal error) error {
+	e := g.event(r, audit.Only, audit.Refused)
+	e.ErrorKind = errkind.Of(refusal).String()
+	if _, err := g.log.Record(ctx, e); err != nil {
+		return fmt.Errorf("%w (and the refusal could not be recorded: %w)", refusal, err)
+	}
+	return refusal
 }
 
 func (g *Gate) event(r Request, phase audit.Phase, result audit.Result) audit.Event {

@@ -120,6 +120,20 @@ func TestDo_NothingHappensUnrecorded(t *testing.T) {
 	}
 }
 
+func TestRefuse_RecordsAndGivesTheRefusalBack(t *testing.T) {
+	j := &journal{}
+	refusal := errkind.New(errkind.Refused, "erased")
+	if err := newGate(j).Refuse(t.Context(), request("owner"), refusal); !errors.Is(err, refusal) {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff([]line{{"only", "refused", "", "refused"}}, j.lines()); diff != "" {
+		t.Error(diff)
+	}
+	if err := newGate(&journal{fail: errors.New("no")}).Refuse(t.Context(), request("owner"), refusal); !errkind.Is(err, errkind.Refused) {
+		t.Errorf("unrecorded: %v", err)
+	}
+}
+
 func TestDo_OutcomeOfACancelledActIsRecorded(t *testing.T) {
 	j := &journal{}
 	ctx, cancel := context.WithCancel(t.Context())

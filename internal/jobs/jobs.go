@@ -70,9 +70,14 @@ func (r *Runner) exclusive(purpose string) (func(), error) {
 
 // run keeps a row of a piece of work.
 func (r *Runner) run(ctx context.Context, g access.Grant, row catalog.Run, fn func() (catalog.RunResult, error)) error {
+	return r.runNoting(ctx, g, &row, fn)
+}
+
+// runNoting is run for work that puts a detail into its row before it ends.
+func (r *Runner) runNoting(ctx context.Context, g access.Grant, row *catalog.Run, fn func() (catalog.RunResult, error)) error {
 	row.ID = ulid.Make().String()
 	row.Host, row.PID, row.StartedAt = r.cfg.Host, os.Getpid(), r.cfg.Receipt()
-	if err := r.cfg.Catalog.BeginRun(ctx, g, row, alive); err != nil {
+	if err := r.cfg.Catalog.BeginRun(ctx, g, *row, alive); err != nil {
 		return err
 	}
 	result, err := fn()
@@ -85,7 +90,7 @@ func (r *Runner) run(ctx context.Context, g access.Grant, row catalog.Run, fn fu
 		}
 	}
 	// What became of the work must be known even if the caller has gone.
-	if endErr := r.cfg.Catalog.EndRun(context.WithoutCancel(ctx), g, row); endErr != nil {
+	if endErr := r.cfg.Catalog.EndRun(context.WithoutCancel(ctx), g, *row); endErr != nil {
 		return errors.Join(err, fmt.Errorf("note how the run ended: %w", endErr))
 	}
 	return err

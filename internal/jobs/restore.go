@@ -51,7 +51,8 @@ func isPoint(row catalog.Point, p vault.Point) bool {
 	return strings.EqualFold(p.Envelope.ID.String(), row.ID) && hex.EncodeToString(p.Digest[:]) == row.ManifestSHA256
 }
 
-// Restore brings a point, or parts of it, back into a folder.
+// Restore brings a point, or parts of it, back into a folder. What was erased is
+// left out, unless the grant is for restoring that too.
 func (r *Runner) Restore(ctx context.Context, g access.Grant, ref string, opts restore.Options, progress func(restore.Progress)) (catalog.Point, restore.Report, error) {
 	row, v, p, err := r.OpenPoint(ctx, ref)
 	if err != nil {
@@ -60,14 +61,18 @@ func (r *Runner) Restore(ctx context.Context, g access.Grant, ref string, opts r
 	if err := r.checkTarget(ctx, &opts); err != nil {
 		return row, restore.Report{}, err
 	}
+	if err := r.leaveOut(ctx, g, row.VaultID, p, &opts); err != nil {
+		return row, restore.Report{}, err
+	}
 	var report restore.Report
 	run := catalog.Run{Kind: catalog.RunRestore, SourceID: row.SourceID, VaultID: row.VaultID, PointID: row.ID}
-	err = r.run(ctx, g, run, func() (catalog.RunResult, error) {
+	err = r.runNoting(ctx, g, &run, func() (catalog.RunResult, error) {
 		reader, err := v.NewReader(ctx)
 		if err != nil {
 			return "", err
 		}
-		if report, err = restore.Run(ctx, g, reader, p, opts, progress); err != nil {
+		report, err = restore.Run(ctx, g, reader, p, opts, progress)
+		if run.Detail = leftOutDetail(report); err != nil {
 			return "", err
 		}
 		if report.Err() != nil {
@@ -133,19 +138,23 @@ func (r *Runner) RestoreTest(ctx context.Context, g access.Grant, ref string, pr
 	}
 	var out Tested
 	run := catalog.Run{Kind: catalog.RunDrill, SourceID: row.SourceID, VaultID: row.VaultID, PointID: row.ID}
-	err = r.run(ctx, g, run, func() (catalog.RunResult, error) {
+	err = r.runNoting(ctx, g, &run, func() (catalog.RunResult, error) {
 		reader, err := v.NewReader(ctx)
 		if err != nil {
 			return "", err
 		}
 		opts := restore.Options{To: dir, Verify: true, Removable: true, Overwrite: files.OverwriteAlways, Now: r.cfg.Receipt}
+		if err := r.leaveOut(ctx, g, row.VaultID, p, &opts); err != nil {
+			return "", err
+		}
 		if p.Envelope.Size > sampleAbove {
 			out.Sampled = true
 			if opts.Paths, err = sample(ctx, reader, p, row.ReceivedAt.UnixNano()); err != nil {
 				return "", err
 			}
 		}
-		if out.Report, err = restore.Run(ctx, g, reader, p, opts, progress); err != nil {
+		out.Report, err = restore.Run(ctx, g, reader, p, opts, progress)
+		if run.Detail = leftOutDetail(out.Report); err != nil {
 			return "", err
 		}
 		return r.judge(ctx, g, v, row, &out)
@@ -161,7 +170,11 @@ func (r *Runner) judge(ctx context.Context, g access.Grant, v *vault.Vault, row 
 	if out.Damaged > 0 || !out.Verified {
 		return catalog.ResultFailed, nil
 	}
-	return catalog.ResultDone, r.raiseLevel(ctx, g, v, []catalog.Point{row}, retention.Restored, "restore test: all bytes compared by digest")
+	why := "restore test: all bytes compared by digest"
+	if n := out.LeftOut.Files; n > 0 {
+		why += fmt.Sprintf(", but %d files that were erased", n)
+	}
+	return catalog.ResultDone, r.raiseLevel(ctx, g, v, []catalog.Point{row}, retention.Restored, why)
 }
 
 func removeScratch(dir string) error {

@@ -206,9 +206,15 @@ func equal(a, b []string) bool {
 	return true
 }
 
-// matchNames keeps for each name of the path the set of pattern positions that
-// can be reached, so its time is bounded by their product.
+// matchNames reports whether a pattern matches all names of a path.
 func matchNames(want, have []string) bool {
+	return positions(want, have)[len(want)]
+}
+
+// positions gives which pattern positions can be reached with the names of a
+// path. It keeps a set of them for each name, so its time is bounded by their
+// product.
+func positions(want, have []string) []bool {
 	reach := make([]bool, len(want)+1)
 	reach[0] = true
 	spread(reach, want)
@@ -227,7 +233,7 @@ func matchNames(want, have []string) bool {
 		spread(next, want)
 		reach = next
 	}
-	return reach[len(want)]
+	return reach
 }
 
 // spread lets "**" match no name at all.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/counterfoil/counterfoil/internal/erasure"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/source"
 	"github.com/counterfoil/counterfoil/internal/source/files"
@@ -80,6 +81,10 @@ func (j *job) walkTree(ctx context.Context) error {
 		enter:  func(path string, e vault.Entry, _ *selection) (bool, error) { return j.folder(path, e) },
 		entry:  func(path string, e vault.Entry) error { return j.object(ctx, path, e) },
 		lost:   func(path string, err error) { j.tally.damaged(path, "read", err) },
+		erased: j.opts.Erased,
+		leftOut: func(path string, e vault.Entry, s *selection, by erasure.Erasure) error {
+			return j.leaveOut(ctx, path, e, s, by)
+		},
 	}
 	return w.dir(ctx, "", j.root, j.wanted)
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/erasure"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/source"
 	"github.com/counterfoil/counterfoil/internal/source/files"
@@ -44,6 +45,11 @@ type Options struct {
 	// Removable leaves out the inode flags that forbid removal, which not even
 	// root is spared.
 	Removable bool
+	// Erased are the erasures that concern the point: what they match is left out
+	// and counted.
+	Erased erasure.List
+	// Doubt says why that may not be all, "" if it is; it is handed on in the report.
+	Doubt string
 	// Now is the clock; nil stands for the system's.
 	Now func() time.Time
 }
@@ -88,6 +94,10 @@ type Report struct {
 	// most 10 000 are listed, ProblemCount counts all.
 	Problems     []source.Problem
 	ProblemCount int64
+	// Doubt says why perhaps not everything that was erased was left out.
+	Doubt string
+	// LeftOut counts what was not restored because it was erased.
+	LeftOut LeftOut
 	// Verified means that every file that is there now by this restore was read
 	// again and is what the point holds.
 	Verified bool
@@ -120,7 +130,7 @@ func (r Report) Err() error {
 // progress may be nil. It is called often, by one goroutine at a time, and
 // must return at once.
 func Run(ctx context.Context, g access.Grant, r *vault.Reader, p vault.Point, opts Options, progress func(Progress)) (Report, error) {
-	if err := g.Require(access.RestoreRun); err != nil {
+	if err := g.Require(access.RestoreRun, access.RestoreErased); err != nil {
 		return Report{}, err
 	}
 	if opts.To == "" {
@@ -134,6 +144,7 @@ func Run(ctx context.Context, g access.Grant, r *vault.Reader, p vault.Point, op
 	}
 	err = j.run(ctx, p.Envelope.ID.String())
 	report := j.tally.result()
+	report.Doubt = opts.Doubt
 	report.Elapsed = opts.Now().Sub(began)
 	return report, err
 }

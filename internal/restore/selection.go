@@ -110,7 +110,8 @@ func beneath(p, dir string) bool {
 }
 
 // sizeOf makes sure that everything selected is in the point and gives the
-// bytes of it, 0 when that takes more than looking at what was named.
+// bytes of it, 0 when that takes more than looking at what was named. What is
+// erased must be there too, so that a mistyped path is told from it.
 func sizeOf(ctx context.Context, r *vault.Reader, root vault.Entry, s *selection) (int64, error) {
 	total, folders := int64(0), false
 	w := walk{

@@ -49,7 +49,8 @@ func (j *job) verify(ctx context.Context) error {
 			}
 			return ctx.Err()
 		},
-		lost: func(string, error) {}, // counted when it was restored
+		lost:   func(string, error) {}, // counted when it was restored
+		erased: j.opts.Erased,
 	}
 	walkErr := w.dir(ctx, "", j.root, j.wanted)
 	if err := g.Wait(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/counterfoil/counterfoil/internal/erasure"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
@@ -19,6 +20,10 @@ type walk struct {
 	// lost is called for the part of a folder that is damaged, with the
 	// folder's path, and for each selected path that may have been in it.
 	lost func(path string, err error)
+	// erased is what is not gone into. leftOut, unless nil, is called for each
+	// entry left out by it, folder or not.
+	erased  erasure.List
+	leftOut func(path string, e vault.Entry, s *selection, by erasure.Erasure) error
 }
 
 var errEnough = errors.New("all selected names were met") // ends the reading of a folder early
@@ -30,6 +35,7 @@ func (w *walk) dir(ctx context.Context, path string, e vault.Entry, s *selection
 	}
 	missing := s.names()
 	broken := false
+	watch := w.erased.Below(path)
 	err = w.reader.ReadDir(ctx, *e.Tree, func(_ vault.Digest, err error) error {
 		if !errkind.Is(err, errkind.Damaged) {
 			return err
@@ -43,7 +49,7 @@ func (w *walk) dir(ctx context.Context, path string, e vault.Entry, s *selection
 			return nil
 		}
 		delete(missing, string(c.Name))
-		if err := w.child(ctx, join(path, string(c.Name)), c, next); err != nil {
+		if err := w.met(ctx, join(path, string(c.Name)), c, next, watch); err != nil {
 			return err
 		}
 		if !s.all && len(missing) == 0 {
@@ -55,6 +61,19 @@ func (w *walk) dir(ctx context.Context, path string, e vault.Entry, s *selection
 		return err
 	}
 	return w.unmet(path, missing, broken)
+}
+
+// met goes on to what a folder holds, unless it is erased.
+func (w *walk) met(ctx context.Context, path string, e vault.Entry, s *selection, watch bool) error {
+	if watch {
+		if by, ok := w.erased.At(path); ok {
+			if w.leftOut == nil {
+				return nil
+			}
+			return w.leftOut(path, e, s, by)
+		}
+	}
+	return w.child(ctx, path, e, s)
 }
 
 func (w *walk) child(ctx context.Context, path string, e vault.Entry, s *selection) error {

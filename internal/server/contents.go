@@ -10,6 +10,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/erasure"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/restore"
@@ -23,7 +24,11 @@ func (s *Server) entries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, reader, _, err := s.read(ctx, r.PathValue("id"), "list "+printable(path))
+	p, reader, row, err := s.read(ctx, r.PathValue("id"), "list "+printable(path))
+	if err != nil {
+		return err
+	}
+	erased, _, err := s.Custody.Erased(ctx, row.VaultID, p)
 	if err != nil {
 		return err
 	}
@@ -35,23 +40,23 @@ func (s *Server) entries(w http.ResponseWriter, r *http.Request) error {
 	l := s.list(w)
 	at := strings.Join(parts, "/")
 	if e.Kind != vault.Dir {
-		return l.end(l.item(entryOf(at, e)))
+		return l.end(l.item(marked(erased, at, e)))
 	}
 	recursive := r.URL.Query().Get("recursive") == "true"
-	return l.end(listDir(ctx, reader, at, *e.Tree, recursive, l))
+	return l.end(listDir(ctx, reader, erased, at, *e.Tree, recursive, l))
 }
 
-func listDir(ctx context.Context, reader *vault.Reader, at string, dir vault.Digest, recursive bool, l *list) error {
+func listDir(ctx context.Context, reader *vault.Reader, erased erasure.List, at string, dir vault.Digest, recursive bool, l *list) error {
 	return reader.ReadDir(ctx, dir, nil, func(e vault.Entry) error {
 		path := string(e.Name)
 		if at != "" {
 			path = at + "/" + path
 		}
-		if err := l.item(entryOf(path, e)); err != nil {
+		if err := l.item(marked(erased, path, e)); err != nil {
 			return err
 		}
 		if recursive && e.Kind == vault.Dir {
-			return listDir(ctx, reader, path, *e.Tree, true, l)
+			return listDir(ctx, reader, erased, path, *e.Tree, true, l)
 		}
 		return nil
 	})
@@ -83,16 +88,20 @@ func (s *Server) content(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, reader, _, err := s.read(ctx, r.PathValue("id"), "read "+printable(path))
+	p, reader, row, err := s.read(ctx, r.PathValue("id"), "read "+printable(path))
 	if err != nil {
 		return err
 	}
-	e, err := reader.Find(ctx, p.Envelope.Root, splitPath(path, p))
+	parts := splitPath(path, p)
+	e, err := reader.Find(ctx, p.Envelope.Root, parts)
 	if err != nil {
 		return err
 	}
 	if e.Kind != vault.Regular {
 		return errkind.New(errkind.Invalid, "%q is a %s: only files can be printed", path, kindName(e.Kind))
+	}
+	if err := s.mayGiveOut(ctx, row, p, strings.Join(parts, "/")); err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Trailer", api.ProblemTrailer)
@@ -107,11 +116,19 @@ func (s *Server) content(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 	ctx, q := r.Context(), r.URL.Query()
-	from, _, _, err := s.read(ctx, q.Get("from"), "compare")
+	from, _, fromRow, err := s.read(ctx, q.Get("from"), "compare")
 	if err != nil {
 		return err
 	}
-	to, reader, _, err := s.read(ctx, q.Get("to"), "compare")
+	to, reader, toRow, err := s.read(ctx, q.Get("to"), "compare")
+	if err != nil {
+		return err
+	}
+	erasedFrom, _, err := s.Custody.Erased(ctx, fromRow.VaultID, from)
+	if err != nil {
+		return err
+	}
+	erasedTo, _, err := s.Custody.Erased(ctx, toRow.VaultID, to)
 	if err != nil {
 		return err
 	}
@@ -119,18 +136,18 @@ func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 		return errkind.New(errkind.Unsupported, "the two points lie in different vaults: this version compares points of one vault")
 	}
 	l := s.list(w)
-	return l.end(reader.Diff(ctx, from.Envelope.Root, to.Envelope.Root, func(c vault.Change) error { return l.item(differenceOf(c)) }))
+	return l.end(reader.Diff(ctx, from.Envelope.Root, to.Envelope.Root, func(c vault.Change) error { return l.item(differenceOf(c, erasedFrom, erasedTo)) }))
 }
 
-func differenceOf(c vault.Change) api.Difference {
+func differenceOf(c vault.Change, erasedFrom, erasedTo erasure.List) api.Difference {
 	var d api.Difference
 	d.Path, d.PathRaw = api.EncodePath(c.Path)
 	if c.Before != nil {
-		e := entryOf(c.Path, *c.Before)
+		e := marked(erasedFrom, c.Path, *c.Before)
 		d.Before = &e
 	}
 	if c.After != nil {
-		e := entryOf(c.Path, *c.After)
+		e := marked(erasedTo, c.Path, *c.After)
 		d.After = &e
 	}
 	switch {
@@ -168,16 +185,18 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	st := s.stream(w)
 	var report restore.Report
-	request := s.request(access.RestoreRun, access.Target{Vault: row.VaultID, Source: row.SourceID}, "point "+row.ID, in)
+	request, err := s.restoreRequest(row, in)
+	if err != nil {
+		return err
+	}
+	st := s.stream(w)
 	err = s.Gate.Do(r.Context(), request, func(ctx context.Context, g access.Grant) (gate.Outcome, error) {
 		var err error
 		_, report, err = s.Jobs.Restore(ctx, g, row.ID, opts, func(p restore.Progress) {
 			st.progress(api.Progress{Step: "restore", Done: p.Done, Total: p.Total, Unit: "bytes", Files: p.Files})
 		})
-		return gate.Outcome{Incomplete: report.Err() != nil, Detail: map[string]string{"to": printable(opts.To), "files": fmt.Sprint(report.Files),
-			"bytes": fmt.Sprint(report.Bytes), "damaged": fmt.Sprint(report.Damaged)}}, err
+		return gate.Outcome{Incomplete: report.Err() != nil, Detail: restoreDetail(in, opts, report)}, err
 	})
 	return st.end(restoredOf(row.ID, in.To, report), err)
 }
@@ -197,7 +216,10 @@ func overwrite(word string) (files.Overwrite, error) {
 
 func restoredOf(point, to string, r restore.Report) api.Restored {
 	out := api.Restored{Point: point, To: to, Files: r.Files, Entries: r.Entries, Bytes: r.Bytes, Skipped: r.Skipped, Verified: r.Verified,
-		Damaged: r.Damaged, Seconds: r.Elapsed.Seconds(), Problems: []api.InputProblem{}}
+		LeftOut: leftOutOf(r.LeftOut), Damaged: r.Damaged, Seconds: r.Elapsed.Seconds(), Problems: []api.InputProblem{}}
+	if r.Doubt != "" {
+		out.Warnings = append(out.Warnings, r.Doubt)
+	}
 	for _, p := range r.Problems {
 		x := api.InputProblem{Op: p.Op}
 		if p.Err != nil {

@@ -121,6 +121,12 @@ func (s *Server) Handler() http.Handler {
 		"GET /api/v1/doctor":                               s.doctor,
 		"POST /api/v1/quickstart":                          s.quickstart,
 		"POST /api/v1/quickstart/remove":                   s.quickstartRemove,
+
+		"GET /api/v1/vaults/{name}/erasures":                s.erasures,
+		"POST /api/v1/vaults/{name}/erasures":               s.recordErasure,
+		"GET /api/v1/vaults/{name}/erasures/{id}":           s.erasure,
+		"POST /api/v1/vaults/{name}/erasures/{id}/withdraw": s.withdrawErasure,
+		"POST /api/v1/vaults/{name}/subjects/{id}/forget":   s.forgetSubject,
 	}
 	for pattern, h := range routes {
 		mux.HandleFunc(pattern, answer(h))

@@ -68,6 +68,10 @@ type (
 	ProofRecord = records.ProofRecord
 	// CanaryRecord is the result of attacking an object made for it.
 	CanaryRecord = records.CanaryRecord
+	// ErasureRecord says which files were erased for a data subject.
+	ErasureRecord = records.ErasureRecord
+	// WithdrawalRecord says that an erasure was recorded by mistake.
+	WithdrawalRecord = records.WithdrawalRecord
 	// Owner is an epoch of ownership.
 	Owner = records.Owner
 
@@ -143,6 +147,9 @@ const (
 	FactCertificate = records.FactCertificate
 	FactProof       = records.FactProof
 	FactCanary      = records.FactCanary
+
+	FactErasure          = records.FactErasure
+	FactErasureWithdrawn = records.FactErasureWithdrawn
 )
 
 // The states of a vault in its settings.

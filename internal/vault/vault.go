@@ -126,6 +126,12 @@ func over(b *blob.Bucket, opts Options) *Vault {
 // with it. Those that were read before are not read again.
 func (v *Vault) Records(ctx context.Context) ([]Record, error) { return v.records.All(ctx) }
 
+// ReadableRecords gives the governance records that can be read where Records
+// fails: some may be missing, so nothing that destroys may rely on them.
+func (v *Vault) ReadableRecords(ctx context.Context) ([]Record, error) {
+	return v.records.Readable(ctx)
+}
+
 // RecordsAnew is Records for what destroys: every record is read again.
 func (v *Vault) RecordsAnew(ctx context.Context) ([]Record, error) { return v.records.Fresh(ctx) }
 

@@ -27,7 +27,7 @@ const governancePage = "../../docs/format/governance.md"
 func TestGovernancePage_FieldsAreThoseOfTheCode(t *testing.T) {
 	tables := pageTables(t)
 	for _, v := range []any{vault.SourceRecord{}, vault.ClassPath{}, vault.PolicyRecord{}, vault.SettingsRecord{}, vault.PacksRecord{}, vault.PlacementRecord{}, vault.RemovedRecord{},
-		vault.BatchRecord{}, vault.CertificateRecord{}, vault.ProofRecord{}, vault.CanaryRecord{}, retention.Fact{}, retention.Selector{},
+		vault.BatchRecord{}, vault.CertificateRecord{}, vault.ProofRecord{}, vault.CanaryRecord{}, vault.ErasureRecord{}, vault.WithdrawalRecord{}, retention.Fact{}, retention.Selector{},
 		retention.Until{}, calendar.Period{}, retention.Tag{}, retention.Reason{}, retention.Event{}, retention.Pending{}, retention.SoftDelete{},
 		hold.Hold{}, hold.Scope{}, retention.PointFacts{}} {
 		name := reflect.TypeOf(v).String()

@@ -24,6 +24,9 @@ const (
 	FactCertificate = "certificate" // CertificateRecord
 	FactProof       = "proof"       // ProofRecord
 	FactCanary      = "canary"      // CanaryRecord
+
+	FactErasure          = "erasure"           // ErasureRecord
+	FactErasureWithdrawn = "erasure_withdrawn" // WithdrawalRecord
 )
 
 // The states of a vault in its settings.

@@ -194,6 +194,9 @@ func mayState(f Fact) ([]access.Action, error) {
 		FactCertificate: {access.PointExpire},
 		FactProof:       {access.VaultProve},
 		FactCanary:      {access.CanaryRun},
+
+		FactErasure:          {access.ErasureRecord},
+		FactErasureWithdrawn: {access.ErasureWithdraw},
 	}[f.Kind], nil
 }
 

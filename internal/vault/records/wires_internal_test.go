@@ -29,6 +29,8 @@ func wires() []any {
 			Policy: "sox", PolicyVersion: 1, Until: stamp, Grounds: []string{"g"}, Batch: "b", Proven: stamp, Disposed: stamp, By: "ann", Event: "e", Record: 6, Packs: 7, SharedPacks: 2},
 		&ProofRecord{Point: objects.PointID{1}, At: stamp, Root: digest, Objects: 2, Until: stamp},
 		&CanaryRecord{At: stamp, Object: "canary/x", Mode: "governance", Verdict: "pass", Attempts: []string{"delete: pass"}},
+		&ErasureRecord{ID: "e", At: stamp, By: "ann", Subject: "s", Reason: "DSR-7", Sources: []objects.SourceID{{3}}, Paths: [][]byte{[]byte("hr/m\xfcller")}, Until: stamp},
+		&WithdrawalRecord{Erasure: "e", At: stamp, By: "ann", Reason: "r"},
 		&retention.Fact{},
 	}
 }
