@@ -195,9 +195,11 @@ func equal(a, b []string) bool {
 	return true
 }
 
-// matchNames keeps for each name of the path the set of pattern positions that
+func matchNames(want, have []string) bool { return reached(want, have)[len(want)] }
+
+// reached keeps for each name of the path the set of pattern positions that
 // can be reached, so its time is bounded by their product.
-func matchNames(want, have []string) bool {
+func reached(want, have []string) []bool {
 	reach := make([]bool, len(want)+1)
 	reach[0] = true
 	spread(reach, want)
@@ -216,7 +218,7 @@ func matchNames(want, have []string) bool {
 		spread(next, want)
 		reach = next
 	}
-	return reach[len(want)]
+	return reach
 }
 
 // spread lets "**" match no name at all.

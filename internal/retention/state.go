@@ -31,6 +31,7 @@ type PointState struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
 	ReceivedAt time.Time `json:"received_at"`
+	Trigger    Trigger   `json:"trigger,omitempty"`
 	Classes    []string  `json:"classes,omitempty"`
 	Paths      []string  `json:"paths,omitempty"`
 	Tags       []Tag     `json:"tags,omitempty"`
@@ -68,7 +69,7 @@ func (s PointState) Point() hold.Point {
 func Fold(initial PointFacts, facts []Fact) PointState {
 	f := folder{holds: map[string]hold.Hold{}, released: map[string]bool{}}
 	f.s = PointState{
-		ID: initial.ID, Source: initial.Source, ReceivedAt: initial.ReceivedAt.UTC(),
+		ID: initial.ID, Source: initial.Source, ReceivedAt: initial.ReceivedAt.UTC(), Trigger: initial.Trigger,
 		Classes: slices.Clone(initial.Classes), Paths: slices.Clone(initial.Paths),
 		Tags: slices.Clone(initial.Tags), Level: Captured,
 	}

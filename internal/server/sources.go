@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
@@ -73,8 +74,9 @@ func (s *Server) sourceOf(ctx context.Context, row catalog.Source) (api.Source, 
 	}
 	points, err := s.Catalog.Points(ctx, catalog.PointFilter{SourceID: row.ID, States: catalog.Kept()})
 	out.Points = int64(len(points))
-	if len(points) > 0 {
-		out.LastPoint, out.LastReceived = points[0].ID, &points[0].ReceivedAt
+	isState := func(p catalog.Point) bool { return !slices.Contains(p.Tags, catalog.RemnantTag) }
+	if i := slices.IndexFunc(points, isState); i >= 0 {
+		out.LastPoint, out.LastReceived = points[i].ID, &points[i].ReceivedAt
 	}
 	return out, err
 }

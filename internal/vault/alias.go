@@ -102,6 +102,8 @@ type (
 	Got = reader.Got
 	// Change is one difference between two points.
 	Change = reader.Change
+	// Scope bounds a comparison of two points.
+	Scope = reader.Scope
 
 	// VerifyMode says how much a verification reads.
 	VerifyMode = verify.Mode

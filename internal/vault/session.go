@@ -167,6 +167,16 @@ func (s *Session) Stats() *SessionStats { return &s.stats }
 // Err tells why the session failed, nil while it has not.
 func (s *Session) Err() error { return context.Cause(s.ctx) }
 
+// Reader gives a reader of what the session stored and all that was there
+// before. It comes after [Session.Flush].
+func (s *Session) Reader(ctx context.Context) (*Reader, error) {
+	set, err := s.v.packs.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.v.reader(set), nil
+}
+
 // Abort ends the session without a point. What was stored stays and is found
 // again by the next session.
 func (s *Session) Abort() {

@@ -169,6 +169,13 @@ func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
 	return v.points.Last(ctx, source)
 }
 
+// EachPoint calls fn for the points of a source that can be read, the newest
+// first, until it gives false.
+func (v *Vault) EachPoint(ctx context.Context, source SourceID, fn func(Point) bool) error {
+	_, err := v.points.Back(ctx, source, fn)
+	return err
+}
+
 // ReadHints reads the hints stored with a point: errkind.NotFound or Damaged
 // when there are none to use.
 func (v *Vault) ReadHints(ctx context.Context, source SourceID, number uint64) (*Hints, error) {
