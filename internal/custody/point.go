@@ -168,7 +168,7 @@ func History(rows []catalog.Point, facts []retention.Fact) ([]retention.PastPoin
 			return nil, err
 		}
 		state := retention.Fold(d.Facts, facts)
-		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Trigger: state.Trigger, Complete: row.Complete, Verified: state.Verified, Tags: state.Tags, Entries: row.Entries, Bytes: row.Size}
+		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Trigger: state.Trigger, Complete: row.Complete, Deleted: state.SoftDeleted != nil || state.Disposed, Verified: state.Verified, Tags: state.Tags, Entries: row.Entries, Bytes: row.Size}
 		out = append(out, p)
 	}
 	return out, nil

@@ -60,10 +60,12 @@ type PastPoint struct {
 	// Trigger tells the remnants, which count for nothing but themselves.
 	Trigger  Trigger
 	Complete bool
+	// Deleted says that somebody deleted it or that it was disposed of.
+	Deleted  bool
 	Verified Verified
-	Tags       []Tag
-	Entries    int64
-	Bytes      int64
+	Tags     []Tag
+	Entries  int64
+	Bytes    int64
 }
 
 // FoundClass is a record class of which the point has records.

@@ -206,5 +206,6 @@ var (
 	IsIntent      = objects.IsIntent
 	StampOf       = tree.StampOf
 	HintKeyOf     = points.HintKeyOf
+	ContentKey    = reader.ContentKey
 	NewFact       = records.NewFact
 )

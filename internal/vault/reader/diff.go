@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
@@ -148,6 +149,10 @@ func (c Change) ContentDiffers() bool {
 	}
 	return contentKey(c.Before) != contentKey(c.After)
 }
+
+// ContentKey names the bytes of a file as they are cut: what has the same one
+// has the same bytes.
+func ContentKey(e *tree.Entry) tree.Digest { return sha256.Sum256([]byte(contentKey(e))) }
 
 // contentKey is equal for equal contents cut in the same way.
 func contentKey(e *tree.Entry) string {
