@@ -179,7 +179,7 @@ func checkRemnant(t *testing.T, m backup.Made, files map[string]string, classes 
 func TestRemnant_UnreadIsNotGone(t *testing.T) {
 	r := newRig(t)
 	r.records()
-	files := map[string]string{"gl/a": "A", "gl/sub/b": "B", "gl/sub/c": "C", "x": "X"}
+	files := map[string]string{"gl/a": "A", "gl/sub/b": "B", "gl/sub/c": "C", "gl/z": "Z", "x": "X"}
 	r.holds(files)
 	r.must()
 	r.src.closed = map[string]bool{"gl/sub": true}
@@ -191,14 +191,17 @@ func TestRemnant_UnreadIsNotGone(t *testing.T) {
 	// the last point that had it.
 	r.must()
 	delete(files, "gl/sub/c")
+	delete(files, "gl/z")
 	r.holds(files)
-	if res := r.must(); len(res.Remnants) != 0 {
-		t.Fatalf("%d remnants while it is unread", len(res.Remnants))
+	r.must()
+	want := []map[string]string{{"gl/z": "Z"}}
+	if diff := cmp.Diff(want, r.remnants()); diff != "" {
+		t.Fatalf("while it is unread: %s", diff)
 	}
 	r.src.closed = nil
 	r.src.files["gl/a"].openErr = nil
 	r.must()
-	want := []map[string]string{{"gl/sub/c": "C"}}
+	want = append(want, map[string]string{"gl/sub/c": "C"})
 	if diff := cmp.Diff(want, r.remnants()); diff != "" {
 		t.Error(diff)
 	}

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,6 +181,11 @@ func TestRemnant_IsNotTheLastStateOfItsSource(t *testing.T) {
 	if len(remnants) != 1 || remnants[0].Number <= last.Number {
 		t.Fatalf("%+v", remnants)
 	}
+	for _, ref := range []string{"latest", "latest:ledgers"} {
+		if p, err := r.catalog.Point(t.Context(), ref); err != nil || p.ID != last.ID {
+			t.Errorf("%s is %s, %v", ref, p.ID, err)
+		}
+	}
 	_, err = r.life.RecordEvent(t.Context(), grant(access.EventRecord), "books", retention.Event{Name: "audit_concluded", At: r.now, Evidence: "opinion",
 		Covers: retention.Selector{Classes: []string{"general_ledger"}, To: r.now.AddDate(0, 0, 1)}})
 	r.must(err)
@@ -191,5 +197,32 @@ func TestRemnant_IsNotTheLastStateOfItsSource(t *testing.T) {
 	r.signAll()
 	if out := r.expire(); len(out.Certificates) != 1 {
 		t.Errorf("%+v", out)
+	}
+}
+
+// TestRemnant_TakesNoTagFromOthers: in a week of which no whole point is left,
+// a shrunken one stands in, and not the remnant of what it lacks.
+func TestRemnant_TakesNoTagFromOthers(t *testing.T) {
+	r := ledgers(t)
+	for i := range 40 {
+		r.write(fmt.Sprintf("gl/%02d.csv", i), "some entries")
+	}
+	r.backup()
+	r.days(7)
+	for i := range 40 {
+		r.must(os.Remove(filepath.Join(r.folder, fmt.Sprintf("gl/%02d.csv", i))))
+	}
+	small := r.backup()
+	r.days(14)
+	r.expire()
+	remnants := r.remnants()
+	if len(remnants) != 1 || remnants[0].Entries < 40 {
+		t.Fatalf("%+v", remnants)
+	}
+	if diff := cmp.Diff([]string{"remnant"}, remnants[0].Tags); diff != "" {
+		t.Errorf("the remnant has tags: %s", diff)
+	}
+	if p, err := r.catalog.Point(t.Context(), small.ID); err != nil || !slices.Contains(p.Tags, "weekly") {
+		t.Errorf("the point has tags %q, %v", p.Tags, err)
 	}
 }
