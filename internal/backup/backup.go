@@ -10,7 +10,6 @@ package backup
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -122,7 +121,7 @@ func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
 	}
 	remnants, err := a.keepGone(ctx, g, started)
 	if err != nil {
-		return Result{}, fmt.Errorf("keep records that are gone from source %q: %w", r.Source.Name, err)
+		return Result{}, keepError(r.Source.Name, err)
 	}
 	result, err := a.commit(ctx, g, started)
 	result.Remnants = remnants

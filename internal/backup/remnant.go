@@ -22,6 +22,15 @@ func isDamage(err error) bool {
 	return errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound)
 }
 
+// keepError says why records that are gone could not be kept. Then there is no
+// point either: with one they would be forgotten.
+func keepError(source string, err error) error {
+	if isDamage(err) {
+		return fmt.Errorf("keep records that are gone from source %q: %w; what 'vault verify' finds damaged is left out by the next backup", source, err)
+	}
+	return fmt.Errorf("keep records that are gone from source %q: %w", source, err)
+}
+
 // keeper makes the remnants of one run.
 type keeper struct {
 	a       *assembler
@@ -239,6 +248,6 @@ func (m Made) Sentence() string {
 	if m.Assignment.RetainUntil.Endless() {
 		until = "without an end for now"
 	}
-	return fmt.Sprintf("%d records of class %s are gone from the source: remnant point %s keeps them %s", m.Point.Body.Statistics["files"],
-		strings.Join(slices.Compact(ids), ", "), strings.ToUpper(m.Point.Envelope.ID.String()), until)
+	return fmt.Sprintf("records of class %s are gone from the source: remnant point %s keeps them (files: %d) %s",
+		strings.Join(slices.Compact(ids), ", "), strings.ToUpper(m.Point.Envelope.ID.String()), m.Point.Body.Statistics["files"], until)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/source"
@@ -312,6 +313,42 @@ func TestRemnant_DamagedRecordsAreTold(t *testing.T) {
 	}
 }
 
+func TestRemnant_DamageThatNobodyKnewOfIsFoundByVerification(t *testing.T) {
+	r := newRig(t)
+	r.records()
+	records := r.adjust
+	r.adjust = func(b *backup.Request) {
+		records(b)
+		b.Lock, b.Trial = blob.Governance, false
+		b.Policy.Keep = []policy.KeepRule{{Tag: policy.Daily, For: calendar.Days(30)}} // short locks: little of a pack is copied
+	}
+	files := map[string]string{"gl/a": strings.Repeat("record", 100), "x": strings.Repeat("something else", 1000)}
+	r.holds(files)
+	r.must()
+	err := r.v.Bucket().List(t.Context(), "packs/data/", func(i blob.Info) error { r.driver.Corrupt(i.Name, 100); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reopen()
+	delete(files, "gl/a")
+	r.holds(files)
+	if _, err := r.run(); !errkind.Is(err, errkind.Damaged) || !strings.Contains(err.Error(), "vault verify") {
+		t.Fatal(err)
+	}
+	report, err := r.v.Verify(t.Context(), vault.Full, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range report.Problems {
+		r.bad[p.Object] = true
+	}
+	r.reopen()
+	res := r.must()
+	if len(res.Point.Body.Warnings) != 1 || !strings.Contains(res.Point.Body.Warnings[0], `"gl/a"`) {
+		t.Errorf("warnings %q", res.Point.Body.Warnings)
+	}
+}
+
 func TestRemnant_DamagedTreesAreLookedUpInEarlierPoints(t *testing.T) {
 	r := newRig(t)
 	r.records()
@@ -354,6 +391,7 @@ func TestRemnant_CrashAnywhere(t *testing.T) {
 		base.adjust = func(b *backup.Request) {
 			records(b)
 			b.Lock, b.Trial = lock, lock == blob.NoLock
+		b.Policy.Keep = []policy.KeepRule{{Tag: policy.Daily, For: calendar.Days(30)}}
 		}
 		base.holds(map[string]string{"gl/a": strings.Repeat("A", 500), "gl/b": "B", "x": "X"})
 		first := base.must()
