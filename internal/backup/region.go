@@ -49,6 +49,22 @@ func (r region) has(path string) bool {
 // meets reports whether anything at or below a folder lies in the region.
 func (r region) meets(folder string) bool { return r.above[folder] || r.has(folder) }
 
+// meet gives what lies in both regions.
+func (r region) meet(s region) region {
+	var paths []string
+	for p := range r.tops {
+		if s.has(p) {
+			paths = append(paths, p)
+		}
+	}
+	for p := range s.tops {
+		if r.has(p) {
+			paths = append(paths, p)
+		}
+	}
+	return newRegion(paths...)
+}
+
 func (r region) empty() bool { return len(r.tops) == 0 }
 
 // parent is the folder in which a path lies.

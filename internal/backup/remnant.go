@@ -116,19 +116,18 @@ func (k *keeper) compare(ctx context.Context, p vault.Point) error {
 	if err := k.keep(ctx, &c); err != nil {
 		return err
 	}
-	k.next(p, broken)
+	k.next(p, slices.Collect(maps.Keys(broken)))
 	return nil
 }
 
 // next narrows where earlier points are looked at to what a point does not tell.
-func (k *keeper) next(p vault.Point, broken map[string]bool) {
-	open := slices.Collect(maps.Keys(broken))
-	for path := range unread(p.Body.Problems).tops {
-		if k.within.has(path) && !k.unread.has(path) {
-			open = append(open, path)
+func (k *keeper) next(p vault.Point, broken []string) {
+	for path := range k.within.meet(unread(p.Body.Problems)).tops {
+		if !k.unread.has(path) {
+			broken = append(broken, path)
 		}
 	}
-	k.within = newRegion(open...)
+	k.within = newRegion(broken...)
 }
 
 func (k *keeper) warn(format string, args ...any) {

@@ -215,6 +215,27 @@ func TestRemnant_UnreadIsNotGone(t *testing.T) {
 	}
 }
 
+// TestRemnant_UnreadMoreAndLess goes back over a point that could not even read
+// the folder above the one in question.
+func TestRemnant_UnreadMoreAndLess(t *testing.T) {
+	r := newRig(t)
+	r.records()
+	r.holds(map[string]string{"gl/sub/a": "A", "gl/sub/b": "B", "x": "X"})
+	r.must()
+	for _, closed := range []string{"", "gl", "gl/sub"} {
+		r.src.closed = map[string]bool{closed: true}
+		r.must()
+	}
+	r.src.closed = nil
+	r.holds(map[string]string{"gl/sub/b": "B", "x": "X"})
+	if r.must(); len(r.remnants()) != 1 {
+		t.Fatalf("%d remnants", len(r.remnants()))
+	}
+	if diff := cmp.Diff(map[string]string{"gl/sub/a": "A"}, r.remnants()[0]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRemnant_WhatVanishesWhileItIsReadIsGone(t *testing.T) {
 	r := newRig(t)
 	r.records()
@@ -391,7 +412,7 @@ func TestRemnant_CrashAnywhere(t *testing.T) {
 		base.adjust = func(b *backup.Request) {
 			records(b)
 			b.Lock, b.Trial = lock, lock == blob.NoLock
-		b.Policy.Keep = []policy.KeepRule{{Tag: policy.Daily, For: calendar.Days(30)}}
+			b.Policy.Keep = []policy.KeepRule{{Tag: policy.Daily, For: calendar.Days(30)}}
 		}
 		base.holds(map[string]string{"gl/a": strings.Repeat("A", 500), "gl/b": "B", "x": "X"})
 		first := base.must()
