@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
@@ -124,6 +125,21 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 	return st.end(out, err)
 }
 
+// backupOutcome is what the audit log keeps of a backup.
+func backupOutcome(done jobs.BackedUp) gate.Outcome {
+	detail := map[string]string{
+		"vault": done.Row.VaultID, "point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
+		"problems": fmt.Sprint(done.Row.Problems), "fuzzy": fmt.Sprint(done.Row.Fuzzy)}
+	var remnants []string
+	for _, m := range done.Remnants {
+		remnants = append(remnants, strings.ToUpper(m.Point.Envelope.ID.String()))
+	}
+	if len(remnants) > 0 {
+		detail["remnants"] = strings.Join(remnants, " ")
+	}
+	return gate.Outcome{Incomplete: !done.Row.Complete, Detail: detail}
+}
+
 func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, in api.Backup) (api.Point, jobs.BackedUp, error) {
 	var done jobs.BackedUp
 	request := s.request(access.BackupRun, access.Target{Vault: row.VaultID, Source: row.Name}, "source "+row.Name, in)
@@ -139,9 +155,7 @@ func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, 
 		if err != nil {
 			return gate.Outcome{}, err
 		}
-		return gate.Outcome{Incomplete: !done.Row.Complete, Detail: map[string]string{
-			"vault": done.Row.VaultID, "point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
-			"problems": fmt.Sprint(done.Row.Problems), "fuzzy": fmt.Sprint(done.Row.Fuzzy)}}, nil
+		return backupOutcome(done), nil
 	})
 	if err != nil {
 		return api.Point{}, done, err
