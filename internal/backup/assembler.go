@@ -46,6 +46,7 @@ type assembler struct {
 	bytes      int64
 	unchanged  int64
 	classes    classCount
+	warnings   []string
 }
 
 // previous is the last point of the source, if it can serve as parent.
@@ -90,18 +91,20 @@ func newAssembler(ctx context.Context, r *Request, s *vault.Session) (*assembler
 	if r.Rehash {
 		return a, nil
 	}
-	p, err := r.Vault.LastPoint(ctx, r.Source.ID)
-	if errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.Damaged) {
-		return a, nil // without a parent everything is read
-	}
-	if err != nil {
-		return nil, err
+	err := r.Vault.EachPoint(ctx, r.Source.ID, func(p vault.Point) bool {
+		if isRemnant(p) {
+			return true // no state of the source
+		}
+		a.point = &p
+		return false
+	})
+	if err != nil || a.point == nil {
+		return a, err // without a parent everything is read
 	}
 	if a.reader, err = r.Vault.NewReader(ctx); err != nil {
 		return nil, err
 	}
-	a.point = &p
-	a.known, err = r.Vault.ReadHints(ctx, r.Source.ID, p.Envelope.Number)
+	a.known, err = r.Vault.ReadHints(ctx, r.Source.ID, a.point.Envelope.Number)
 	if err != nil && !errkind.Is(err, errkind.NotFound) && !errkind.Is(err, errkind.Damaged) {
 		return nil, err
 	}

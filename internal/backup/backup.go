@@ -73,12 +73,20 @@ type Progress struct {
 	Bytes, ExpectedBytes, Entries int64
 }
 
-// Result is the point and what making it took.
-type Result struct {
+// Made is a committed point.
+type Made struct {
 	Point      vault.Point
 	Assignment retention.Assignment
 	// Lock is what is locked, or would be in a vault that is no trial.
 	Lock retention.Lock
+}
+
+// Result is the point and what making it took.
+type Result struct {
+	Made
+	// Remnants keep the records that are gone from the source since the points
+	// before; there is one at most unless folders could not be read for a while.
+	Remnants []Made
 	// New is how many plaintext bytes were not known before, Stored how many
 	// bytes went to the store.
 	New, Stored int64
@@ -87,8 +95,10 @@ type Result struct {
 	Unchanged int64
 }
 
-// Run takes one point. When it fails, no point was made and every earlier one
-// is whole; what was stored is found again by the next run.
+// Run takes one point, and before it the remnants that its records gone from the
+// source need: where it stops in between, the next run finds the same records gone.
+// When it fails, no point of the source was made and every earlier one is whole;
+// what was stored is found again by the next run.
 func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
 	if err := r.Cut.Check(); err != nil {
 		return Result{}, err
@@ -109,7 +119,13 @@ func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
 	if err := session.Flush(ctx); err != nil {
 		return Result{}, err
 	}
-	return a.commit(ctx, g, started)
+	remnants, err := a.keepGone(ctx, g, started)
+	if err != nil {
+		return Result{}, keepError(r.Source.Name, err)
+	}
+	result, err := a.commit(ctx, g, started)
+	result.Remnants = remnants
+	return result, err
 }
 
 // run walks the source and stores it.

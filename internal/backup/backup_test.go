@@ -42,6 +42,10 @@ type fakeFile struct {
 type fake struct {
 	files map[string]*fakeFile // by slash path
 	root  error
+	// closed are folders whose names cannot be listed.
+	closed map[string]bool
+	// vanished are listed and gone a moment later.
+	vanished []string
 
 	mu     sync.Mutex // guards opened
 	opened []string
@@ -50,6 +54,11 @@ type fake struct {
 func (f *fake) Walk(_ context.Context, v source.Visitor) error {
 	if f.root != nil {
 		return v.Problem(source.Problem{Op: "stat", Err: f.root})
+	}
+	for _, p := range f.vanished {
+		if err := v.Problem(source.Problem{Path: p, Op: "vanished", Err: errors.New("no such file or directory")}); err != nil {
+			return err
+		}
 	}
 	return f.dir(v, "")
 }
@@ -61,6 +70,12 @@ func (f *fake) dir(v source.Visitor, at string) error {
 	}
 	if err := v.EnterDir(at, vault.Entry{Name: []byte(name), Kind: vault.Dir, Mode: 0o755}, source.Hint{}); err != nil {
 		return err
+	}
+	if f.closed[at] {
+		if err := v.Problem(source.Problem{Path: at, Op: "list", Err: errors.New("permission denied")}); err != nil {
+			return err
+		}
+		return v.LeaveDir(at)
 	}
 	seen := map[string]bool{}
 	var names []string
@@ -145,6 +160,7 @@ type rig struct {
 	bad    map[string]bool
 	kek    *keys.Held
 	server vault.ID
+	adjust func(*backup.Request) // changes what is asked for
 }
 
 func grant(a access.Action) access.Grant { return access.Issue(a, "test", "tester", "event", noon) }
@@ -185,8 +201,12 @@ func (r *rig) run() (backup.Result, error) {
 	r.t.Helper()
 	r.now = r.now.Add(24 * time.Hour)
 	r.src.opened = nil
-	return backup.Run(r.t.Context(), grant(access.BackupRun), backup.Request{Vault: r.v, Reader: r.reader, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
-		Trigger: retention.Scheduled, Trial: true, Receipt: func() time.Time { return r.now }, HostNow: func() time.Time { return r.now }})
+	request := backup.Request{Vault: r.v, Reader: r.reader, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
+		Trigger: retention.Scheduled, Trial: true, Receipt: func() time.Time { return r.now }, HostNow: func() time.Time { return r.now }}
+	if r.adjust != nil {
+		r.adjust(&request)
+	}
+	return backup.Run(r.t.Context(), grant(access.BackupRun), request)
 }
 
 func (r *rig) must() backup.Result {

@@ -11,15 +11,24 @@ import (
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
-// commit dates the point, asks the rules how long it is kept, and makes it.
+// commit makes the point of what was walked.
 func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Time) (Result, error) {
-	r := a.r
+	stats := a.session.Stats()
+	made, err := a.r.commit(ctx, g, a.session, a.r.Trigger, a.classes.found(), vault.Draft{
+		Root: a.rootDigest, Started: vault.StampOf(started), Complete: a.problemN == 0, Size: a.bytes, Entries: a.entries, Hints: &a.hints, Body: a.body(stats),
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Made: made, New: stats.New.Load(), Stored: stats.Stored.Load(), Files: a.files, Dirs: a.dirs, Unchanged: a.unchanged}, nil
+}
+
+// commit dates a draft, asks the rules how long it is kept, and makes the point.
+func (r *Request) commit(ctx context.Context, g access.Grant, s *vault.Session, trigger retention.Trigger, found []retention.FoundClass, d vault.Draft) (Made, error) {
 	received := r.Receipt()
-	complete := a.problemN == 0
-	found := a.classes.found()
 	in := retention.AssignInput{
 		Source: r.Source.ID.String(), Policy: r.Policy, Zone: r.Zone, ReceivedAt: received, SourceCreatedAt: r.Source.Created.Time(),
-		Trigger: r.Trigger, Complete: complete, Entries: a.entries, Bytes: a.bytes, History: r.History, Classes: found, Events: r.Events, Holds: r.Holds, Bounds: r.Bounds,
+		Trigger: trigger, Complete: d.Complete, Entries: d.Entries, Bytes: d.Size, History: r.History, Classes: found, Events: r.Events, Holds: r.Holds, Bounds: r.Bounds,
 	}
 	assigned := retention.Assign(in)
 	base := received
@@ -27,19 +36,28 @@ func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Tim
 		base = r.LockBase()
 	}
 	lock := retention.LockFor(base, received, assigned.RetainUntil, r.Bounds.Max)
-	stats := a.session.Stats()
-	draft := vault.Draft{
-		Source: r.Source.ID, Root: a.rootDigest, Started: vault.StampOf(started), Received: vault.StampOf(received),
-		Complete: complete, Trial: r.Trial, Size: a.bytes, Entries: a.entries, LockUntil: vault.StampOf(lock.Target), OwnLockUntil: vault.StampOf(lock.Exact), Hints: &a.hints, Known: r.Known, KnownDigest: r.KnownDigest,
-		Body: a.body(assigned, found, stats),
+	d.Source, d.Received, d.Trial, d.Known, d.KnownDigest = r.Source.ID, vault.StampOf(received), r.Trial, r.Known, r.KnownDigest
+	d.LockUntil, d.OwnLockUntil = vault.StampOf(lock.Target), vault.StampOf(lock.Exact)
+	d.Term, d.RetainUntil = term(assigned.Computed)
+	d.Body.Source, d.Body.Host, d.Body.Version = r.Source, r.Host, r.Version
+	d.Body.Retention = facts(in, assigned)
+	for _, w := range assigned.Warnings {
+		d.Body.Warnings = append(d.Body.Warnings, w.Text)
 	}
-	draft.Term, draft.RetainUntil = term(assigned.Computed)
-	p, err := a.session.Commit(ctx, g, draft)
-	if err != nil {
-		return Result{}, err
+	p, err := s.Commit(ctx, g, d)
+	return Made{Point: p, Assignment: assigned, Lock: lock}, err
+}
+
+// facts are what the point says of its retention.
+func facts(in retention.AssignInput, assigned retention.Assignment) retention.PointFacts {
+	f := retention.PointFacts{
+		Source: in.Source, Complete: in.Complete, Trigger: in.Trigger, Tags: assigned.Tags, Computed: assigned.Computed,
+		Reasons: assigned.Reasons, Pending: assigned.Pending, Policy: in.Policy.Name, PolicyVersion: in.Policy.Version,
 	}
-	return Result{Point: p, Assignment: assigned, Lock: lock, New: stats.New.Load(), Stored: stats.Stored.Load(),
-		Files: a.files, Dirs: a.dirs, Unchanged: a.unchanged}, nil
+	for _, c := range in.Classes {
+		f.Classes = append(f.Classes, c.Class.ID)
+	}
+	return f
 }
 
 func term(u retention.Until) (vault.Term, *vault.Stamp) {
@@ -54,28 +72,21 @@ func term(u retention.Until) (vault.Term, *vault.Stamp) {
 	}
 }
 
-func (a *assembler) body(assigned retention.Assignment, found []retention.FoundClass, stats *vault.SessionStats) vault.Body {
-	r := a.r
-	facts := retention.PointFacts{
-		Source: r.Source.ID.String(), Complete: a.problemN == 0, Trigger: r.Trigger, Tags: assigned.Tags, Computed: assigned.Computed,
-		Reasons: assigned.Reasons, Pending: assigned.Pending, Policy: r.Policy.Name, PolicyVersion: r.Policy.Version,
-	}
-	for _, c := range found {
-		facts.Classes = append(facts.Classes, c.Class.ID)
-	}
-	body := vault.Body{
-		Source: r.Source, Host: r.Host, Retention: facts, Classes: a.classes.points(), Problems: a.problems, ProblemCount: a.problemN,
-		Fuzzy: a.fuzzy, FuzzyCount: a.fuzzyN, Excluded: a.excluded, Version: r.Version,
+func (a *assembler) body(stats *vault.SessionStats) vault.Body {
+	return vault.Body{
+		Classes: a.classes.points(), Problems: a.sortedProblems(), ProblemCount: a.problemN,
+		Fuzzy: a.fuzzy, FuzzyCount: a.fuzzyN, Excluded: a.excluded, Warnings: a.warnings,
 		Statistics: map[string]int64{
 			"files": a.files, "dirs": a.dirs, "entries": a.entries, "bytes": a.bytes, "unchanged": a.unchanged,
 			"read": stats.Read.Load(), "new": stats.New.Load(), "stored": stats.Stored.Load(),
 		},
 	}
-	for _, w := range assigned.Warnings {
-		body.Warnings = append(body.Warnings, w.Text)
-	}
-	sort.Slice(body.Problems, func(i, j int) bool { return string(body.Problems[i].Path) < string(body.Problems[j].Path) })
-	return body
+}
+
+// sortedProblems gives the problems that are listed, by path.
+func (a *assembler) sortedProblems() []vault.PointProblem {
+	sort.Slice(a.problems, func(i, j int) bool { return string(a.problems[i].Path) < string(a.problems[j].Path) })
+	return a.problems
 }
 
 // classCount finds out which record classes the point has records of.

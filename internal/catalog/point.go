@@ -40,6 +40,10 @@ func pointLevels() []PointLevel {
 	return []PointLevel{LevelCaptured, LevelStored, LevelLocked, LevelVerified, LevelRestored, LevelApplicationChecked}
 }
 
+// RemnantTag is the tag of points that keep only records gone from their
+// source. They are no state of it, so none of them is its latest point.
+const RemnantTag = "remnant"
+
 // Term is how long a point is kept and why.
 type Term struct {
 	// RetainUntil is nil while no date is known. It is stored rounded up.

@@ -29,7 +29,9 @@ type PointFilter struct {
 	Since, Until time.Time
 	// States are those wanted; none means any.
 	States []PointState
-	Order  Order
+	// Without is a tag that they do not have; empty means any.
+	Without string
+	Order   Order
 	// Limit bounds the list; 0 means no limit.
 	Limit int
 }
@@ -56,6 +58,9 @@ func (r reads) Points(ctx context.Context, f PointFilter) ([]Point, error) {
 		}
 		w.add("state IN (?"+strings.Repeat(", ?", len(states)-1)+")", states...)
 	}
+	if f.Without != "" {
+		w.add("tags NOT LIKE ?", `%"`+f.Without+`"%`) // a list of words in JSON
+	}
 	order := " ORDER BY received_at DESC, number DESC, id DESC"
 	if f.Order == OldestFirst {
 		order = " ORDER BY received_at, number, id"
@@ -79,7 +84,7 @@ func (r reads) History(ctx context.Context, sourceID string) ([]Point, error) {
 
 // Point gives the point that ref means: an id, the beginning of one, "latest",
 // or "latest:" with the name or id of a source. The latest point is the newest
-// by receipt time, complete or not, that is neither soft-deleted nor purged.
+// by receipt time, complete or not, that is neither a remnant nor soft-deleted or purged.
 // The beginning of several ids is errkind.Invalid.
 func (r reads) Point(ctx context.Context, ref string) (Point, error) {
 	if ref == latest {
@@ -123,7 +128,7 @@ func (r reads) latestOf(ctx context.Context, source string) (Point, error) {
 
 func (r reads) latestPoint(ctx context.Context, sourceID, sentence string) (Point, error) {
 	found, err := r.Points(ctx, PointFilter{
-		SourceID: sourceID, States: []PointState{PointProtected, PointStopped}, Limit: 1,
+		SourceID: sourceID, States: []PointState{PointProtected, PointStopped}, Without: RemnantTag, Limit: 1,
 	})
 	if err != nil {
 		return Point{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ func incomplete(v api.Point) error {
 func (s *session) pointSummary(p *sheet, v api.Point) {
 	p.exact("Point", v.ID)
 	p.fact("Source", "%s, point %d, in vault %s", v.Source, v.Number, v.Vault)
+	if slices.Contains(v.Tags, "remnant") {
+		p.fact("Remnant", "only records that are gone from the source")
+	}
 	p.fact("State", "%s", pointState(v))
 	p.fact("Received", "%s", s.when(v.ReceivedAt))
 	p.fact("Size", "%s in %s; %s new in the vault", size(v.Size), count(v.Files, "file", "files"), size(v.Stored))

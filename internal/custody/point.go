@@ -84,6 +84,9 @@ func Term(state retention.PointState) (catalog.Term, error) {
 	for _, tag := range state.Tags {
 		t.Tags = append(t.Tags, TagText(tag))
 	}
+	if state.Trigger == retention.Remnant {
+		t.Tags = append(t.Tags, catalog.RemnantTag)
+	}
 	return t, nil
 }
 
@@ -120,6 +123,19 @@ func Detail(row catalog.Point) (PointDetail, error) {
 	return d, nil
 }
 
+// Gone says of a remnant, in a sentence for each class, what it is for; of any
+// other point nothing.
+func Gone(state retention.PointState) []string {
+	if state.Trigger != retention.Remnant {
+		return nil
+	}
+	var out []string
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(state.Classes))) {
+		out = append(out, fmt.Sprintf("Is a remnant: it keeps records of class %s that are gone from the source, as the point before them had them.", id))
+	}
+	return out
+}
+
 // Uncarried says, a sentence for each, of which classes a point has records
 // without carrying their period: by default close and yearly points do.
 func Uncarried(state retention.PointState) []string {
@@ -152,8 +168,7 @@ func History(rows []catalog.Point, facts []retention.Fact) ([]retention.PastPoin
 			return nil, err
 		}
 		state := retention.Fold(d.Facts, facts)
-		p := retention.PastPoint{ID: d.Facts.ID, ReceivedAt: row.ReceivedAt, Complete: row.Complete, Verified: state.Verified, Tags: state.Tags, Entries: row.Entries, Bytes: row.Size}
-		out = append(out, p)
+		out = append(out, state.Past(row.Complete, row.Entries, row.Size))
 	}
 	return out, nil
 }

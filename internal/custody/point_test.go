@@ -47,3 +47,31 @@ func TestSetLock_RaisesTheLevelOnlyWhereStorageHoldsTheLock(t *testing.T) {
 		t.Errorf("a damaged row: %v", err)
 	}
 }
+
+func TestHistory_TellsRemnantsAndDeletedPoints(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	rows := []catalog.Point{
+		{ID: "A", ReceivedAt: at, Detail: []byte(`{"facts":{"id":"a","received_at":"2030-01-02T03:04:05Z","trigger":"scheduled"}}`), Complete: true, Entries: 3, Size: 9},
+		{ID: "B", ReceivedAt: at, Detail: []byte(`{"facts":{"id":"b","received_at":"2030-01-02T03:04:05Z","trigger":"remnant"}}`), Complete: true, Entries: 2, Size: 4},
+		{ID: "C", ReceivedAt: at, Detail: []byte(`{"facts":{"id":"c","received_at":"2030-01-02T03:04:05Z"}}`), Entries: 1},
+	}
+	chosen := func(id string) retention.Selector { return retention.Selector{Points: []string{id}} }
+	facts := []retention.Fact{
+		{Kind: retention.SoftDeleted, At: at, Soft: &retention.SoftDelete{At: at}, Selector: chosen("a")},
+		{Kind: retention.SoftDeleted, At: at, Soft: &retention.SoftDelete{At: at}, Selector: chosen("b")},
+		{Kind: retention.Undeleted, At: at, Selector: chosen("b")},
+		{Kind: retention.Disposed, At: at, Certificate: "x", Selector: chosen("c")},
+	}
+	got, err := History(rows, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []retention.PastPoint{
+		{ID: "a", ReceivedAt: at, Trigger: retention.Scheduled, Deleted: true, Complete: true, Entries: 3, Bytes: 9},
+		{ID: "b", ReceivedAt: at, Trigger: retention.Remnant, Complete: true, Entries: 2, Bytes: 4},
+		{ID: "c", ReceivedAt: at, Deleted: true, Entries: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

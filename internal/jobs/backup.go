@@ -90,19 +90,19 @@ func (r *Runner) backUp(ctx context.Context, g access.Grant, b Backup, source ca
 	return r.index(ctx, g, row, out)
 }
 
-// index enters a committed point into the catalog. The point is durable by
+// index enters the committed points into the catalog. They are durable by
 // now: a fault here is repaired by the next run or by 'vault recover'.
 func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, out *BackedUp) (catalog.RunResult, error) {
 	ctx = context.WithoutCancel(ctx)
+	for _, m := range out.Remnants {
+		if _, err := r.enter(ctx, g, row, m); err != nil {
+			return "", err
+		}
+		out.Warnings = append(out.Warnings, m.Sentence())
+	}
 	var err error
-	if out.Row, err = custody.PointRow(out.Point, nil); err != nil {
+	if out.Row, err = r.enter(ctx, g, row, out.Made); err != nil {
 		return "", err
-	}
-	if err := custody.SetLock(&out.Row, out.Lock.Exact, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
-		return "", err
-	}
-	if err := r.cfg.Catalog.RecordPoint(ctx, g, out.Row); err != nil {
-		return "", fmt.Errorf("the point was made and is whole, but could not be entered into the catalog; the next run enters it: %w", err)
 	}
 	if err := r.cfg.Keep(ctx, out.Point.Envelope.Received.Time()); err != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the trusted clock's floor could not be kept: %v", err))
@@ -111,6 +111,21 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 		return catalog.ResultIncomplete, nil
 	}
 	return catalog.ResultDone, nil
+}
+
+// enter puts a point that was made into the catalog.
+func (r *Runner) enter(ctx context.Context, g access.Grant, row catalog.Vault, m backup.Made) (catalog.Point, error) {
+	p, err := custody.PointRow(m.Point, nil)
+	if err != nil {
+		return p, err
+	}
+	if err := custody.SetLock(&p, m.Lock.Exact, row.Kind != catalog.VaultTrial && row.AssuranceLevel > 0); err != nil {
+		return p, err
+	}
+	if err := r.cfg.Catalog.RecordPoint(ctx, g, p); err != nil {
+		return p, fmt.Errorf("the point was made and is whole, but could not be entered into the catalog; the next run enters it: %w", err)
+	}
+	return p, nil
 }
 
 func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, row catalog.Vault, v *vault.Vault) (backup.Request, error) {

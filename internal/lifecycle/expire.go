@@ -119,7 +119,7 @@ func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, i
 		return err
 	}
 	item.State = state
-	if !item.Newest && m.Envelope.Complete {
+	if !item.Newest && m.Envelope.Complete && state.Trigger != retention.Remnant {
 		if item.Newest, err = w.isLast(ctx, m); err != nil {
 			return err
 		}

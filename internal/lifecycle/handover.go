@@ -62,8 +62,7 @@ func (l *Lifecycle) handoverInput(ctx context.Context, source catalog.Source, po
 	classes, err := sourceClasses(source, p)
 	in := retention.HandoverInput{Policy: p, Zone: zone, Now: now, SourceCreatedAt: source.CreatedAt, Classes: classes}
 	for _, s := range points {
-		in.History = append(in.History, retention.PastPoint{ID: lower(s.row.ID), ReceivedAt: s.row.ReceivedAt, Complete: s.row.Complete,
-			Verified: s.state.Verified, Tags: s.state.Tags, Entries: s.row.Entries, Bytes: s.row.Size})
+		in.History = append(in.History, s.state.Past(s.row.Complete, s.row.Entries, s.row.Size))
 	}
 	return in, err
 }

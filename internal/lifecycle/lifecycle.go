@@ -164,9 +164,9 @@ func (w *view) newest() map[string]standing {
 }
 
 // counts reports whether a point may be the one that a source can be restored
-// from.
+// from. A remnant never is.
 func counts(s retention.PointState) bool {
-	return s.Verified != retention.Failed && s.SoftDeleted == nil && !s.Disposed
+	return s.Trigger != retention.Remnant && s.Verified != retention.Failed && s.SoftDeleted == nil && !s.Disposed
 }
 
 // point finds a point of the view.

@@ -25,6 +25,12 @@ func TestMatchBelow(t *testing.T) {
 		{"hr/**/a", "sales", false},
 		{"**/ann*", "anywhere/at/all", true},
 		{"*/ann", "a/b", false},
+		{"", "", true},
+		{"gl/2026", "gl/2025", false},
+		{"/gl/**", "", true},
+		{"*/*.csv", "gl", true},
+		{"*/*.csv", "gl/2026", false},
+		{"**/payroll/*.pdf", "a/b/c", true},
 	} {
 		if got := MatchBelow(c.pattern, c.folder); got != c.want {
 			t.Errorf("%q below %q: got %v", c.pattern, c.folder, got)

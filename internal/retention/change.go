@@ -107,7 +107,7 @@ func (c *changer) history() []PastPoint {
 	for i, s := range c.states() {
 		p := c.in.Points[i]
 		if !s.Disposed {
-			out = append(out, PastPoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Complete: p.Facts.Complete, Verified: s.Verified, Tags: s.Tags, Entries: p.Entries, Bytes: p.Bytes})
+			out = append(out, s.Past(p.Facts.Complete, p.Entries, p.Bytes))
 		}
 	}
 	return out

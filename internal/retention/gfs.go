@@ -192,6 +192,11 @@ func measures(points []PastPoint) []measure {
 	return out
 }
 
+// states gives the points that are states of the source: all but remnants.
+func states(history []PastPoint) []PastPoint {
+	return slices.DeleteFunc(slices.Clone(history), func(p PastPoint) bool { return p.Trigger == Remnant })
+}
+
 // sorted gives the points in order of receipt, those of one instant by id.
 func sorted(history []PastPoint) []PastPoint {
 	out := slices.Clone(history)

@@ -228,7 +228,7 @@ func (s *stage) point(args []string) {
 		fmt.Fprintf(&s.out, "  ! %s: %s\n", w.Kind, w.Text)
 	}
 	s.in.History = append(s.in.History, PastPoint{
-		ID: in.Point, ReceivedAt: in.ReceivedAt, Complete: in.Complete, Tags: a.Tags, Entries: in.Entries, Bytes: in.Bytes,
+		ID: in.Point, ReceivedAt: in.ReceivedAt, Trigger: in.Trigger, Complete: in.Complete, Tags: a.Tags, Entries: in.Entries, Bytes: in.Bytes,
 	})
 	s.known[in.Point] = factsOf(in, a)
 }

@@ -44,6 +44,7 @@ func Handovers(in HandoverInput) []Handover {
 	if in.Zone == nil {
 		in.Zone = time.UTC
 	}
+	in.History = states(in.History)
 	points := sorted(in.History)
 	qs := judgeAll(measures(points))
 	var out []Handover

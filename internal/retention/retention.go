@@ -58,11 +58,15 @@ const (
 type PastPoint struct {
 	ID         string
 	ReceivedAt time.Time
-	Complete   bool
-	Verified   Verified
-	Tags       []Tag
-	Entries    int64
-	Bytes      int64
+	// Trigger tells the remnants, which count for nothing but themselves.
+	Trigger  Trigger
+	Complete bool
+	// Deleted says that somebody deleted it or that it was disposed of.
+	Deleted  bool
+	Verified Verified
+	Tags     []Tag
+	Entries  int64
+	Bytes    int64
 }
 
 // FoundClass is a record class of which the point has records.
@@ -113,18 +117,22 @@ type Assignment struct {
 //
 // A rotation tag goes to the first whole point of its period: complete, and not
 // shrunken against the source's earlier points. Until one arrives the best other
-// point stands in. A point of any trigger takes the tags that fall due. A
-// source's first point takes the running day, week and month, but not a yearly
-// tag that was due before the source existed. The closes that wait for a point,
-// see [Closes], are taken too. Whatever it takes, every point is kept for the
-// policy's least period.
+// point stands in. A point of any trigger takes the tags that fall due, but a
+// remnant: it is no state of its source, takes no rotation tag and is nothing
+// that others are measured by. A source's first point takes the running day,
+// week and month, but not a yearly tag that was due before the source existed.
+// The closes that wait for a point, see [Closes], are taken too. Whatever it
+// takes, every point is kept for the policy's least period.
 func Assign(in AssignInput) Assignment {
 	if in.Zone == nil {
 		in.Zone = time.UTC
 	}
+	in.History = states(in.History)
 	a := assigner{in: in}
-	a.quality = judge(in.History, measure{in.ReceivedAt, in.Complete, Unknown, in.Entries, in.Bytes})
-	a.rotations()
+	if in.Trigger != Remnant {
+		a.quality = judge(in.History, measure{in.ReceivedAt, in.Complete, Unknown, in.Entries, in.Bytes})
+		a.rotations()
+	}
 	a.occasion()
 	a.closes()
 	a.classes()

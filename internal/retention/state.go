@@ -31,6 +31,7 @@ type PointState struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`
 	ReceivedAt time.Time `json:"received_at"`
+	Trigger    Trigger   `json:"trigger,omitempty"`
 	Classes    []string  `json:"classes,omitempty"`
 	Paths      []string  `json:"paths,omitempty"`
 	Tags       []Tag     `json:"tags,omitempty"`
@@ -61,6 +62,13 @@ func (s PointState) Point() hold.Point {
 	return hold.Point{ID: s.ID, Source: s.Source, Classes: s.Classes, Paths: s.Paths, ReceivedAt: s.ReceivedAt}
 }
 
+// Past is the point as an earlier one of its source, with what its manifest says
+// of completeness, entries and bytes.
+func (s PointState) Past(complete bool, entries, bytes int64) PastPoint {
+	return PastPoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Trigger: s.Trigger, Complete: complete, Deleted: s.SoftDeleted != nil || s.Disposed,
+		Verified: s.Verified, Tags: s.Tags, Entries: entries, Bytes: bytes}
+}
+
 // Fold gives the state of a point after the facts, in the order in which they
 // were recorded. Facts that do not concern the point are skipped; nothing but a
 // released hold, a recorded event in place of a pending one, or an undone freeze
@@ -68,7 +76,7 @@ func (s PointState) Point() hold.Point {
 func Fold(initial PointFacts, facts []Fact) PointState {
 	f := folder{holds: map[string]hold.Hold{}, released: map[string]bool{}}
 	f.s = PointState{
-		ID: initial.ID, Source: initial.Source, ReceivedAt: initial.ReceivedAt.UTC(),
+		ID: initial.ID, Source: initial.Source, ReceivedAt: initial.ReceivedAt.UTC(), Trigger: initial.Trigger,
 		Classes: slices.Clone(initial.Classes), Paths: slices.Clone(initial.Paths),
 		Tags: slices.Clone(initial.Tags), Level: Captured,
 	}

@@ -191,6 +191,7 @@ func (s *Server) explanation(ctx context.Context, row catalog.Point) (api.Explan
 		decision = retention.Decide(item, s.Receipt(), nil)
 	}
 	out := api.Explanation{Point: p, Decision: string(decision.Verdict), Lines: []string{}}
+	out.Lines = append(out.Lines, custody.Gone(state)...)
 	for _, reason := range state.Reasons {
 		out.Lines = append(out.Lines, reason.Sentence(time.Local))
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
@@ -73,8 +75,9 @@ func (s *Server) sourceOf(ctx context.Context, row catalog.Source) (api.Source, 
 	}
 	points, err := s.Catalog.Points(ctx, catalog.PointFilter{SourceID: row.ID, States: catalog.Kept()})
 	out.Points = int64(len(points))
-	if len(points) > 0 {
-		out.LastPoint, out.LastReceived = points[0].ID, &points[0].ReceivedAt
+	isState := func(p catalog.Point) bool { return !slices.Contains(p.Tags, catalog.RemnantTag) }
+	if i := slices.IndexFunc(points, isState); i >= 0 {
+		out.LastPoint, out.LastReceived = points[i].ID, &points[i].ReceivedAt
 	}
 	return out, err
 }
@@ -122,6 +125,21 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) error {
 	return st.end(out, err)
 }
 
+// backupOutcome is what the audit log keeps of a backup.
+func backupOutcome(done jobs.BackedUp) gate.Outcome {
+	detail := map[string]string{
+		"vault": done.Row.VaultID, "point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
+		"problems": fmt.Sprint(done.Row.Problems), "fuzzy": fmt.Sprint(done.Row.Fuzzy)}
+	var remnants []string
+	for _, m := range done.Remnants {
+		remnants = append(remnants, strings.ToUpper(m.Point.Envelope.ID.String()))
+	}
+	if len(remnants) > 0 {
+		detail["remnants"] = strings.Join(remnants, " ")
+	}
+	return gate.Outcome{Incomplete: !done.Row.Complete, Detail: detail}
+}
+
 func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, in api.Backup) (api.Point, jobs.BackedUp, error) {
 	var done jobs.BackedUp
 	request := s.request(access.BackupRun, access.Target{Vault: row.VaultID, Source: row.Name}, "source "+row.Name, in)
@@ -137,9 +155,7 @@ func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, 
 		if err != nil {
 			return gate.Outcome{}, err
 		}
-		return gate.Outcome{Incomplete: !done.Row.Complete, Detail: map[string]string{
-			"vault": done.Row.VaultID, "point": done.Row.ID, "root": done.Row.Root, "manifest": done.Row.ManifestSHA256,
-			"problems": fmt.Sprint(done.Row.Problems), "fuzzy": fmt.Sprint(done.Row.Fuzzy)}}, nil
+		return backupOutcome(done), nil
 	})
 	if err != nil {
 		return api.Point{}, done, err

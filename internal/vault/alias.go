@@ -106,6 +106,8 @@ type (
 	Got = reader.Got
 	// Change is one difference between two points.
 	Change = reader.Change
+	// Scope bounds a comparison of two points.
+	Scope = reader.Scope
 
 	// VerifyMode says how much a verification reads.
 	VerifyMode = verify.Mode
@@ -211,5 +213,6 @@ var (
 	IsIntent      = objects.IsIntent
 	StampOf       = tree.StampOf
 	HintKeyOf     = points.HintKeyOf
+	ContentKey    = reader.ContentKey
 	NewFact       = records.NewFact
 )

@@ -77,6 +77,7 @@ type Session struct {
 	needed  map[pack.Name]seal.ChunkKind
 	used    map[pack.Name]int64 // bytes of chunks found in packs of before, in a session that locks
 	builder *index.Builder
+	indexed bool // what no segment covered when the session began has one now
 
 	spill spill
 
@@ -166,6 +167,20 @@ func (s *Session) Stats() *SessionStats { return &s.stats }
 
 // Err tells why the session failed, nil while it has not.
 func (s *Session) Err() error { return context.Cause(s.ctx) }
+
+// Reader gives a reader of what the session stored and all that was there
+// before. It comes after [Session.Flush]. What was stored is indexed for it, as
+// the commit would do.
+func (s *Session) Reader(ctx context.Context) (*Reader, error) {
+	if err := s.putSegments(ctx); err != nil {
+		return nil, err
+	}
+	set, err := s.v.packs.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.v.reader(set), nil
+}
 
 // Abort ends the session without a point. What was stored stays and is found
 // again by the next session.

@@ -79,17 +79,22 @@ func (s *Session) wasSpilled(id index.ID) bool {
 
 // putSegments stores the index segments of the session that are not stored
 // yet, and those of packs that no segment covered, so that the next reader need not open
-// their directories.
+// their directories. It can be called again for what was stored since.
 func (s *Session) putSegments(ctx context.Context) error {
 	s.mu.Lock()
 	builder := s.builder
 	s.builder = index.NewBuilder(s.v.store.ChunkID)
+	before := s.set.Unindexed
+	if s.indexed {
+		before = nil
+	}
+	s.indexed = true
 	s.mu.Unlock()
 	var own []*index.Segment
 	if builder.Packs() > 0 {
 		own = append(own, builder.Segment())
 	}
-	for _, t := range s.set.Unindexed {
+	for _, t := range before {
 		seg, err := t.Segment()
 		if err != nil {
 			return err

@@ -169,10 +169,11 @@ func (v *Vault) ReadPoint(ctx context.Context, object string) (Point, error) {
 	return v.points.Read(ctx, object)
 }
 
-// LastPoint gives the newest point of a source that can be read: errkind.NotFound
-// if it has none, errkind.Damaged if none of those it has can be read.
-func (v *Vault) LastPoint(ctx context.Context, source SourceID) (Point, error) {
-	return v.points.Last(ctx, source)
+// EachPoint calls fn for the points of a source that can be read, the newest
+// first, until it gives false.
+func (v *Vault) EachPoint(ctx context.Context, source SourceID, fn func(Point) bool) error {
+	_, err := v.points.Back(ctx, source, fn)
+	return err
 }
 
 // ReadHints reads the hints stored with a point: errkind.NotFound or Damaged

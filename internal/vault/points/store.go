@@ -3,6 +3,7 @@ package points
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -98,22 +99,42 @@ func (s *Points) Parse(object string, data []byte) (Point, error) {
 // Last gives the newest point of a source that can be read: errkind.NotFound
 // if it has none, errkind.Damaged if none of those it has can be read.
 func (s *Points) Last(ctx context.Context, source objects.SourceID) (Point, error) {
+	var last Point
+	read, err := s.Back(ctx, source, func(p Point) bool {
+		last = p
+		return false
+	})
+	switch {
+	case err != nil:
+		return Point{}, err
+	case read == 0:
+		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
+	case last.Object == "":
+		return Point{}, errkind.New(errkind.Damaged, "none of the %d points of source %s can be read", read, source)
+	}
+	return last, nil
+}
+
+// Back calls fn for the points of a source, the newest first, until it gives
+// false, and tells how many it came by. Those that cannot be read are passed
+// over with a warning.
+func (s *Points) Back(ctx context.Context, source objects.SourceID, fn func(Point) bool) (int, error) {
 	refs, err := s.ListOf(ctx, source)
 	if err != nil {
-		return Point{}, err
+		return 0, err
 	}
-	if len(refs) == 0 {
-		return Point{}, errkind.New(errkind.NotFound, "source %s has no point in this vault", source)
-	}
-	for i := len(refs) - 1; i >= 0; i-- {
-		p, err := s.Read(ctx, refs[i].Object)
-		if err == nil {
-			return p, nil
+	for n, ref := range slices.Backward(refs) {
+		p, err := s.Read(ctx, ref.Object)
+		if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+			s.store.Warn("point %q cannot be read: %v", ref.Object, err)
+			continue
 		}
-		if !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
-			return Point{}, err
+		if err != nil {
+			return 0, err
 		}
-		s.store.Warn("point %q cannot be read: %v", refs[i].Object, err)
+		if !fn(p) {
+			return len(refs) - n, nil
+		}
 	}
-	return Point{}, errkind.New(errkind.Damaged, "none of the %d points of source %s can be read", len(refs), source)
+	return len(refs), nil
 }

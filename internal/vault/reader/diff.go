@@ -3,6 +3,7 @@ package reader
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/tree"
@@ -19,6 +20,21 @@ type Change struct {
 // walk. Equal subtrees are not read: the time is proportional to the change.
 // Directories of which only the contents differ are not reported themselves.
 func (r *Reader) Diff(ctx context.Context, before, after tree.Digest, fn func(Change) error) error {
+	return r.DiffWithin(ctx, before, after, Scope{}, fn)
+}
+
+// Scope bounds a comparison; its zero value compares everything.
+type Scope struct {
+	// Enter says whether to look into what is a directory in one of both roots
+	// at least; nil looks into all.
+	Enter func(Change) bool
+	// Broken is called for a part of a directory of the first root that cannot
+	// be had; nil error goes on without it. A nil Broken ends with the error.
+	Broken func(path string, err error) error
+}
+
+// DiffWithin is [Reader.Diff] within a scope.
+func (r *Reader) DiffWithin(ctx context.Context, before, after tree.Digest, in Scope, fn func(Change) error) error {
 	if before == after {
 		return nil
 	}
@@ -30,39 +46,43 @@ func (r *Reader) Diff(ctx context.Context, before, after tree.Digest, fn func(Ch
 	if err != nil {
 		return err
 	}
-	return r.diffEntry(ctx, "", &a, &b, fn)
+	return r.diffEntry(ctx, in, Change{Before: &a, After: &b}, fn)
 }
 
-func (r *Reader) diffEntry(ctx context.Context, path string, a, b *tree.Entry, fn func(Change) error) error {
-	if !sameEntry(a, b) {
-		if err := fn(Change{Path: path, Before: a, After: b}); err != nil {
+func (r *Reader) diffEntry(ctx context.Context, in Scope, c Change, fn func(Change) error) error {
+	if !sameEntry(c.Before, c.After) {
+		if err := fn(c); err != nil {
 			return err
 		}
 	}
-	ta, tb := treeOf(a), treeOf(b)
-	if ta == nil && tb == nil || ta != nil && tb != nil && *ta == *tb {
+	ta, tb := treeOf(c.Before), treeOf(c.After)
+	if ta == nil && tb == nil || ta != nil && tb != nil && *ta == *tb || in.Enter != nil && !in.Enter(c) {
 		return nil
 	}
-	left, err := r.entries(ctx, ta)
+	var broken func(tree.Digest, error) error
+	if in.Broken != nil {
+		broken = func(_ tree.Digest, err error) error { return in.Broken(c.Path, err) }
+	}
+	left, err := r.entries(ctx, ta, broken)
 	if err != nil {
 		return err
 	}
-	right, err := r.entries(ctx, tb)
+	right, err := r.entries(ctx, tb, nil)
 	if err != nil {
 		return err
 	}
 	for len(left) > 0 || len(right) > 0 {
 		var x, y *tree.Entry
-		switch c := compareHeads(left, right); {
-		case c < 0:
+		switch first := compareHeads(left, right); {
+		case first < 0:
 			x, left = &left[0], left[1:]
-		case c > 0:
+		case first > 0:
 			y, right = &right[0], right[1:]
 		default:
 			x, y, left, right = &left[0], &right[0], left[1:], right[1:]
 		}
 		name := nameOf(x, y)
-		if err := r.diffEntry(ctx, tree.Join(path, name), x, y, fn); err != nil {
+		if err := r.diffEntry(ctx, in, Change{Path: tree.Join(c.Path, name), Before: x, After: y}, fn); err != nil {
 			return err
 		}
 	}
@@ -94,12 +114,12 @@ func treeOf(e *tree.Entry) *tree.Digest {
 	return e.Tree
 }
 
-func (r *Reader) entries(ctx context.Context, d *tree.Digest) ([]tree.Entry, error) {
+func (r *Reader) entries(ctx context.Context, d *tree.Digest, broken func(tree.Digest, error) error) ([]tree.Entry, error) {
 	if d == nil {
 		return nil, nil
 	}
 	var out []tree.Entry
-	err := r.ReadDir(ctx, *d, nil, func(e tree.Entry) error {
+	err := r.ReadDir(ctx, *d, broken, func(e tree.Entry) error {
 		out = append(out, e)
 		return nil
 	})
@@ -129,6 +149,10 @@ func (c Change) ContentDiffers() bool {
 	}
 	return contentKey(c.Before) != contentKey(c.After)
 }
+
+// ContentKey names the bytes of a file as they are cut: what has the same one
+// has the same bytes.
+func ContentKey(e *tree.Entry) tree.Digest { return sha256.Sum256([]byte(contentKey(e))) }
 
 // contentKey is equal for equal contents cut in the same way.
 func contentKey(e *tree.Entry) string {
