@@ -9,19 +9,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"testing"
 )
 
 // Programs builds programs of this module, named as go build does (such as
 // ./cmd/counterfoil), into a folder. It works from a package two below the
-// module's root.
-//
-// What it builds from is looked at first, so that go test, which remembers what
-// a test has opened, does not take an earlier result for one of these programs.
+// module's root. Whoever runs one in a test calls [Used].
 func Programs(folder string, packages ...string) error {
 	root := filepath.Join("..", "..")
-	if err := lookAt(root); err != nil {
-		return err
-	}
 	cmd := exec.Command("go", append([]string{"build", "-o", folder + string(filepath.Separator)}, packages...)...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -30,7 +26,19 @@ func Programs(folder string, packages ...string) error {
 	return nil
 }
 
-func lookAt(root string) error {
+// Used looks once at all that the programs are built from, while a test runs: go
+// test remembers what a test has opened, so that it does not take an earlier result
+// for one of other programs. It remembers nothing of what is opened before the
+// tests begin.
+func Used(t testing.TB) {
+	t.Helper()
+	if err := look(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var look = sync.OnceValue(func() error {
+	root := filepath.Join("..", "..")
 	var errs []error
 	for _, name := range []string{"go.mod", "cmd", "internal"} {
 		errs = append(errs, filepath.WalkDir(filepath.Join(root, name), func(path string, d fs.DirEntry, err error) error {
@@ -42,4 +50,4 @@ func lookAt(root string) error {
 		}))
 	}
 	return errors.Join(errs...)
-}
+})

@@ -150,7 +150,7 @@ func TestPolicy_OverSeveralVaults(t *testing.T) {
 	s, src := newSite(t), smallTree(t)
 	s.realVault("books", "ledgers", src)
 	s.ok("policy", "set", ownPolicy(t, "P36M"), "--yes")
-	small := filepath.Join(t.TempDir(), "small")
+	small := storeFolder(t)
 	s.ok("vault", "create", "small", "file://"+small, "--max-retention", "P11Y")
 	s.ok("source", "create", "papers", src, "--vault", "small", "--policy", "own")
 	s.ok("source", "policy", "ledgers", "own", "--yes")

@@ -115,6 +115,7 @@ func (x result) String() string {
 
 // command prepares a run of the program on the rig's data directory.
 func (r *rig) command(args ...string) *exec.Cmd {
+	built.Used(r.t)
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = r.dir
 	cmd.Env = []string{"COUNTERFOIL_DATA=" + r.data, "TZ=UTC", "HOME=" + r.dir, "PATH=" + os.Getenv("PATH")}
