@@ -207,6 +207,9 @@ func TestOff_APointGoesBeforeItsTimeByDeletionAlone(t *testing.T) {
 	second := r.backup()
 	r.days(1)
 	r.backup()
+	if rep, err := r.vault().Verify(t.Context(), vault.Full, nil); err != nil || !rep.OK() {
+		t.Errorf("without locks: %v, %+v", err, rep.Problems)
+	}
 	_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), second.ID, "a mistake")
 	r.must(err)
 	r.days(14)

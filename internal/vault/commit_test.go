@@ -178,3 +178,28 @@ func TestCreate_WithoutKeysIsRefused(t *testing.T) {
 		t.Errorf("%v, %d objects, %v", err, n, countErr)
 	}
 }
+
+// TestVerify_AnInterruptedCommitIsNoDamage stops a run between its intent and its
+// locks: the next backup finishes both.
+func TestVerify_AnInterruptedCommitIsNoDamage(t *testing.T) {
+	f := newFixtureOf(t, blob.Governance)
+	failed := errkind.New(errkind.Unavailable, "the store is away")
+	f.driver.SetFault(func(op memblob.Op, _ string) memblob.Fault {
+		if op != memblob.OpLock {
+			return memblob.Fault{}
+		}
+		return memblob.Fault{When: memblob.NotApplied, Err: failed}
+	})
+	if _, err := f.backup(f.open(), fewFiles(1)); !errkind.Is(err, errkind.Unavailable) {
+		t.Fatalf("%v", err)
+	}
+	f.driver.SetFault(nil)
+	report, err := f.open().Verify(t.Context(), vault.Full, nil)
+	if err != nil || !report.OK() || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "interrupted") {
+		t.Errorf("%v, %+v, %q", err, report.Problems, report.Notes)
+	}
+	if _, err := f.backup(f.open(), fewFiles(2)); err != nil {
+		t.Fatal(err)
+	}
+	f.clean(f.open())
+}

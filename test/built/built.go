@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 )
 
 // Programs builds programs of this module, named as go build does (such as
@@ -30,12 +29,7 @@ func Programs(folder string, packages ...string) error {
 // test remembers what a test has opened, so that it does not take an earlier result
 // for one of other programs. It remembers nothing of what is opened before the
 // tests begin.
-func Used(t testing.TB) {
-	t.Helper()
-	if err := look(); err != nil {
-		t.Fatal(err)
-	}
-}
+func Used() error { return look() }
 
 var look = sync.OnceValue(func() error {
 	root := filepath.Join("..", "..")

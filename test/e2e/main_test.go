@@ -89,7 +89,9 @@ func environment(t testing.TB) []string {
 // start runs a program to its end.
 func start(t testing.TB, program string, args ...string) outcome {
 	t.Helper()
-	built.Used(t)
+	if err := built.Used(); err != nil {
+		t.Fatal(err)
+	}
 	// A command that hangs must fail here and not at the end of all tests.
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()

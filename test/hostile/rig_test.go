@@ -115,7 +115,9 @@ func (x result) String() string {
 
 // command prepares a run of the program on the rig's data directory.
 func (r *rig) command(args ...string) *exec.Cmd {
-	built.Used(r.t)
+	if err := built.Used(); err != nil {
+		r.t.Fatal(err)
+	}
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = r.dir
 	cmd.Env = []string{"COUNTERFOIL_DATA=" + r.data, "TZ=UTC", "HOME=" + r.dir, "PATH=" + os.Getenv("PATH")}

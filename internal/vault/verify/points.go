@@ -108,6 +108,7 @@ func (w *verifier) pointObject(ctx context.Context, ref points.Ref, present map[
 		if p, err = w.v.Points.Parse(ref.Object, twin); err != nil {
 			return nil, w.finding(intent, err)
 		}
+		w.unfinished[p.Envelope.ID] = true
 		return &p, nil
 	}
 	if err := w.finding(ref.Object, err); err != nil {
@@ -175,9 +176,11 @@ func (w *verifier) packLists(ctx context.Context) error {
 }
 
 // locks checks that what a point needs, and the point itself, is locked long
-// enough. An object that is whole but not locked is a finding of its own kind.
+// enough. An object that is whole but not locked is a finding of its own kind. The
+// locks of a commit that was interrupted come with its end; a vault whose
+// immutability is off takes none.
 func (w *verifier) locks(ctx context.Context) error {
-	if len(w.store.Bucket.Caps().Modes) == 0 {
+	if len(w.store.Bucket.Caps().Modes) == 0 || w.immutabilityOff() {
 		return ctx.Err()
 	}
 	held := map[string]blob.Lock{}
@@ -185,7 +188,7 @@ func (w *verifier) locks(ctx context.Context) error {
 		held[i.Name] = i.Lock
 	}
 	for _, p := range w.points {
-		if p.Envelope.Trial || p.Envelope.RetainUntil == nil || !p.Envelope.RetainUntil.Time().After(w.report.Started) {
+		if w.unfinished[p.Envelope.ID] || p.Envelope.Trial || p.Envelope.RetainUntil == nil || !p.Envelope.RetainUntil.Time().After(w.report.Started) {
 			continue
 		}
 		needs, err := w.set.Objects(p.Envelope)
@@ -203,6 +206,20 @@ func (w *verifier) locks(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// immutabilityOff reports whether the vault's last settings say so.
+func (w *verifier) immutabilityOff() bool {
+	off := false
+	for _, r := range w.records {
+		for _, f := range r.Facts {
+			var s records.SettingsRecord
+			if f.Kind == records.FactVault && f.Decode(&s) == nil {
+				off = s.State == records.StateOff
+			}
+		}
+	}
+	return off
 }
 
 func short(lock blob.Lock, until time.Time) bool {

@@ -112,11 +112,13 @@ type verifier struct {
 	points   []points.Point
 	records  []records.Record
 	set      *inventory.Set
-	badFrame map[reader.FrameKey]bool
-	suspect  map[pack.Name]bool // packs with a fault: what a tree needs of them is read to know
-	progress Progress
-	done     atomic.Int64
-	total    int64
+	// unfinished are points of which only the intent is there.
+	unfinished map[objects.PointID]bool
+	badFrame   map[reader.FrameKey]bool
+	suspect    map[pack.Name]bool // packs with a fault: what a tree needs of them is read to know
+	progress   Progress
+	done       atomic.Int64
+	total      int64
 }
 
 // Run checks the vault. Findings are in the report; an error means that
@@ -125,7 +127,7 @@ func Run(ctx context.Context, v Vault, mode Mode, progress Progress) (*Report, e
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	w := &verifier{v: v, store: v.Store, byObject: map[string]*Problem{}, badFrame: map[reader.FrameKey]bool{}, suspect: map[pack.Name]bool{}, progress: progress,
+	w := &verifier{v: v, store: v.Store, byObject: map[string]*Problem{}, unfinished: map[objects.PointID]bool{}, badFrame: map[reader.FrameKey]bool{}, suspect: map[pack.Name]bool{}, progress: progress,
 		report: &Report{Mode: mode, Started: v.Store.Now(), Seen: map[objects.PointID][32]byte{}}}
 	err := v.Store.Bucket.List(ctx, "", func(i blob.Info) error {
 		w.infos = append(w.infos, i)
