@@ -11,6 +11,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
+	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -125,7 +126,7 @@ func nameOf(r retention.Reason) string {
 
 func (s *Server) point(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	row, _, p, err := s.Jobs.OpenPoint(ctx, r.PathValue("id"))
+	row, v, p, err := s.Jobs.OpenPoint(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -133,11 +134,30 @@ func (s *Server) point(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := addLock(ctx, &out, v, p); err != nil {
+		return err
+	}
 	addBody(&out, p)
 	if out.LeftOut, err = s.Custody.LeftOut(ctx, p.Body.Source.Paths); err != nil {
 		return err
 	}
 	return writeJSON(w, out)
+}
+
+// addLock says what storage holds of the point now, which may be longer than what
+// was locked at its commit.
+func addLock(ctx context.Context, out *api.Point, v *vault.Vault, p vault.Point) error {
+	info, err := v.Bucket().Stat(ctx, p.Object)
+	if errkind.Is(err, errkind.NotFound) {
+		return nil // its intent stands in for it until the next backup
+	}
+	if err != nil {
+		return err
+	}
+	if out.Locked = info.Lock.Mode != blob.NoLock; out.Locked {
+		out.LockUntil = &info.Lock.Until
+	}
+	return nil
 }
 
 // addBody adds what only the point's manifest has.
