@@ -155,7 +155,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 		host = "localhost"
 	}
 	log := newAuditLog(dataDir, id, index, trusted.Receipt)
-	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret})
+	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret, Heads: &heads{log: log}})
 	actor := gate.LocalOwner()
 	log.copies = in.custody.LogCopies
 	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)

@@ -31,6 +31,8 @@ type Vault struct {
 	MaxRetention   string    `json:"max_retention"`
 	SoftDeleteDays int       `json:"soft_delete_days"`
 	SoftDeleteOn   bool      `json:"soft_delete_always_on"`
+	// LockAt is when the locking that was asked for can be finished.
+	LockAt *time.Time `json:"lock_at,omitempty"`
 	// PurgeAfter is until when the deletion of the vault can be undone.
 	PurgeAfter     *time.Time `json:"purge_after,omitempty"`
 	AssuranceLevel string     `json:"assurance_level"` // L0 to L3

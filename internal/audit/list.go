@@ -66,6 +66,30 @@ func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
 	return found, nil
 }
 
+// Newest gives the newest record from an index on that matches, and the size of
+// the log as it was searched; without one, Entry.Index is -1.
+func (l *Log) Newest(ctx context.Context, f Filter, from int64) (Entry, int64, error) {
+	none := Entry{Index: -1}
+	if err := l.tree.Refresh(ctx); err != nil {
+		return none, 0, err
+	}
+	size := l.tree.Size()
+	for end := size; end > from; {
+		start := max(from, (end-1)/listStep*listStep)
+		entries, err := l.read(ctx, start, end)
+		if err != nil {
+			return none, size, err
+		}
+		for _, e := range slices.Backward(entries) {
+			if f.match(e) {
+				return e, size, nil
+			}
+		}
+		end = start
+	}
+	return none, size, nil
+}
+
 // read gives the records of one bundle, or one entry that says why not.
 func (l *Log) read(ctx context.Context, start, end int64) ([]Entry, error) {
 	var entries []Entry

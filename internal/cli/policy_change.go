@@ -40,8 +40,25 @@ func (s *session) readDocument(name string) (json.RawMessage, error) {
 	if err := yaml.Unmarshal(text, &value); err != nil { // JSON is YAML too
 		return nil, errkind.Wrap(errkind.Invalid, err, "read the policy from %s", name)
 	}
-	out, err := json.Marshal(value)
+	out, err := json.Marshal(dates(value))
 	return out, errkind.Wrap(errkind.Invalid, err, "read the policy from %s: its keys must be text and its numbers finite", name)
+}
+
+// dates writes days as text again, which YAML reads as instants.
+func dates(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = dates(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = dates(v[i])
+		}
+	case time.Time:
+		return v.Format(time.DateOnly)
+	}
+	return value
 }
 
 func newPolicyCheck(s *session) *cobra.Command {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 )
 
@@ -59,31 +60,34 @@ func TestPolicyFile_WhatCannotBeReadIsSaid(t *testing.T) {
 	}
 }
 
-// TestPolicyExample_OfTheDocsIsValid takes the complete file out of the page.
+// TestPolicyExample_OfTheDocsIsValid takes the complete files out of the page.
 func TestPolicyExample_OfTheDocsIsValid(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "retention.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(page), "```yaml\n")
-	text, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("no example in the page")
-	}
-	s := newSession(Env{In: strings.NewReader(text)})
-	document, err := s.readDocument("-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, mistakes := custody.ReadPolicy(document)
-	if len(mistakes) != 0 {
-		t.Errorf("%v", mistakes)
-	}
 	books := catalog.Vault{Name: "books", Kind: catalog.VaultUnlocked, MinRetention: retention.DefaultMin.String(), MaxRetention: retention.DefaultMax.String()}
-	if err := custody.Fits(p, "ledgers", nil, books); err != nil {
-		t.Errorf("it does not fit a vault as it is made: %v", err)
+	found := map[string]policy.Policy{}
+	for _, rest := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(rest, "```")
+		s := newSession(Env{In: strings.NewReader(text)})
+		document, err := s.readDocument("-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, mistakes := custody.ReadPolicy(document)
+		if len(mistakes) != 0 {
+			t.Errorf("%v", mistakes)
+		}
+		if err := custody.Fits(p, "ledgers", nil, books); err != nil {
+			t.Errorf("it does not fit a vault as it is made: %v", err)
+		}
+		found[p.Name] = p
 	}
-	if p.Name != "books" || len(p.Keep) != 5 || len(p.Classes) != 2 || p.Schedule.Window.From == "" {
+	if p := found["books"]; len(p.Keep) != 5 || len(p.Classes) != 2 || p.Schedule.Window.From == "" {
+		t.Errorf("%+v", p)
+	}
+	if p := found["stores"]; len(p.Keep) != 3 || p.Keep[1].For.IsZero() || p.Fiscal == nil || len(p.Fiscal.Closed) != 1 {
 		t.Errorf("%+v", p)
 	}
 }

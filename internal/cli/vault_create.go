@@ -82,13 +82,24 @@ func textOnly(pairs ...string) error {
 	return nil
 }
 
+// vaultState says in a few words what becomes of a vault.
+func vaultState(s *session, v api.Vault) string {
+	switch {
+	case v.PurgeAfter != nil:
+		return "deleted; it can be brought back until " + s.whenOf(v.PurgeAfter)
+	case v.LockAt != nil:
+		return "asked to be locked, which can be finished from " + s.whenOf(v.LockAt) + " on and called back until then"
+	}
+	return v.Kind
+}
+
 func (s *session) vaultFacts(p *sheet, v api.Vault) {
 	p.exact("Vault", v.Name)
 	p.exact("ID", v.ID)
 	p.exact("Store", v.URL)
 	p.fact("Kind", "%s", v.Kind)
-	if v.PurgeAfter != nil {
-		p.fact("State", "deleted; it can be brought back until %s", s.whenOf(v.PurgeAfter))
+	if state := vaultState(s, v); state != v.Kind {
+		p.fact("State", "%s", state)
 	}
 	p.fact("Created", "%s", s.when(v.CreatedAt))
 	p.fact("Retention", "at least %s, at most %s", v.MinRetention, v.MaxRetention)

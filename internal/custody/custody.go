@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -47,6 +48,8 @@ type Config struct {
 	// AuditKey gives the audit log's secret, kept in each vault's keyring so that
 	// the log can be taken up again from a vault and its key alone.
 	AuditKey func(ctx context.Context) ([]byte, error)
+	// Heads keeps what the newest governance record of each vault is; nil for nobody.
+	Heads vault.Heads
 }
 
 // AuditKeyName is the name of the audit log's key in keyrings.
@@ -63,6 +66,8 @@ type Custody struct {
 type opened struct {
 	vault   *vault.Vault
 	release func() error
+	// row is what new objects of the vault's own are locked by.
+	row *atomic.Pointer[catalog.Vault]
 }
 
 // New makes the custody of an installation.
@@ -101,7 +106,9 @@ func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *v
 	if err != nil {
 		return row, nil, err
 	}
-	v, release, err := c.open(ctx, url, kek, row.ID)
+	settings := new(atomic.Pointer[catalog.Vault])
+	settings.Store(&row)
+	v, release, err := c.open(ctx, url, kek, settings)
 	if errkind.Is(err, errkind.NotFound) {
 		err = errkind.Wrap(errkind.Unavailable, err, "its store is not there: mount it or bring it back")
 	}
@@ -111,7 +118,7 @@ func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *v
 	if err != nil {
 		return row, nil, fmt.Errorf("open vault %q at %s: %w", row.Name, row.URL, err)
 	}
-	c.opened[row.ID] = &opened{vault: v, release: release}
+	c.opened[row.ID] = &opened{vault: v, release: release, row: settings}
 	return row, v, nil
 }
 
@@ -131,12 +138,12 @@ func (c *Custody) platformKey(row catalog.Vault) (*keys.Held, error) {
 	return kek, nil
 }
 
-func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id string) (*vault.Vault, func() error, error) {
+func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, row *atomic.Pointer[catalog.Vault]) (*vault.Vault, func() error, error) {
 	bucket, release, err := c.cfg.Stores.Open(ctx, url)
 	if err != nil {
 		return nil, nil, err
 	}
-	options, err := c.options(ctx, id, bucket.Caps())
+	options, err := c.options(ctx, row, bucket.Caps())
 	var v *vault.Vault
 	if err == nil {
 		v, err = vault.Open(ctx, bucket, kek, options)
@@ -147,30 +154,39 @@ func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, id str
 	return v, release, nil
 }
 
-// options are those of an opened vault; packs found damaged earlier do not
-// count as stored, so that the next backup heals what it still can.
-func (c *Custody) options(ctx context.Context, id string, caps blob.Caps) (vault.Options, error) {
+// options are those of a vault of the catalog, by what its row says as time goes
+// on; packs found damaged earlier do not count as stored, so that the next backup
+// heals what it still can.
+func (c *Custody) options(ctx context.Context, row *atomic.Pointer[catalog.Vault], caps blob.Caps) (vault.Options, error) {
+	id := row.Load().ID
+	o := c.bare()
 	damages, err := c.cfg.Catalog.Damages(ctx, id)
 	if err != nil {
-		return vault.Options{}, err
+		return o, err
 	}
 	bad := map[string]bool{}
 	for _, d := range damages {
 		bad[d.Object] = true
 	}
-	o := vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now}
-	if id == "" {
-		return o, nil
-	}
 	o.Exclude = func(object string) bool { return bad[object] }
 	o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
-	row, err := c.cfg.Catalog.Vault(ctx, id)
-	if err != nil {
-		return o, err
-	}
-	bounds, err := Bounds(row)
-	o.OwnLock = func() blob.Lock { return OwnLock(LockMode(row, caps), bounds, c.cfg.Now()) }
+	o.OwnLock = func() blob.Lock { return ownLockOf(*row.Load(), caps, c.cfg.Now()) }
+	_, err = Bounds(*row.Load())
 	return o, err
+}
+
+// bare are the options of a vault of which nothing is known.
+func (c *Custody) bare() vault.Options {
+	return vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, Heads: c.cfg.Heads}
+}
+
+// ownLockOf gives the lock of a vault's own objects, none if its bounds are none.
+func ownLockOf(row catalog.Vault, caps blob.Caps, now time.Time) blob.Lock {
+	bounds, err := Bounds(row)
+	if err != nil {
+		return blob.Lock{}
+	}
+	return OwnLock(LockMode(row, caps), bounds, now)
 }
 
 // forget closes a vault, so that the next use opens it anew.

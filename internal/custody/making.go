@@ -63,7 +63,7 @@ func (m *making) make(ctx context.Context, g access.Grant) error {
 	mode := LockMode(catalog.Vault{Kind: catalog.VaultKind(n.Kind)}, m.bucket.Caps())
 	own := func() blob.Lock { return OwnLock(mode, retention.Bounds{Min: n.Minimum, Max: n.Maximum}, c.cfg.Now()) }
 	options := vault.CreateOptions{ID: m.id, Name: n.Name, Kind: n.Kind, Attachments: map[string][]byte{AuditKeyName: m.log.secret},
-		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, OwnLock: own}}
+		Options: vault.Options{Server: c.cfg.Server, Host: c.cfg.Host, Now: c.cfg.Now, OwnLock: own, Heads: c.cfg.Heads}}
 	v, err := vault.Create(ctx, g, m.bucket, map[string]vault.KEK{"platform key": platform, "recovery kit": recovery}, options)
 	if err != nil {
 		return err

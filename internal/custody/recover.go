@@ -43,7 +43,7 @@ func (c *Custody) AdoptLog(ctx context.Context, url blob.URL, keyFile, logDir, s
 	if err != nil {
 		return false, err
 	}
-	v, release, err := c.open(ctx, url, kek, "")
+	v, release, err := c.openUnknown(ctx, url, kek)
 	if err != nil {
 		return false, fmt.Errorf("open the vault at %s: %w", url, err)
 	}
@@ -106,21 +106,46 @@ func (c *Custody) Recover(ctx context.Context, g access.Grant, url blob.URL, key
 	if err != nil {
 		return Recovered{}, err
 	}
-	v, release, err := c.open(ctx, url, kek, "")
+	v, release, err := c.openUnknown(ctx, url, kek)
 	if err != nil {
 		return Recovered{}, fmt.Errorf("open the vault at %s: %w", url, err)
 	}
 	out, err := c.recover(ctx, g, v, url, kek)
-	if err != nil {
-		return out, errors.Join(err, release())
-	}
-	if err := c.forget(out.Vault.ID); err != nil {
+	// It was opened with nothing of the catalog: whoever uses it next opens it anew.
+	if err := errors.Join(err, release()); err != nil {
 		return out, err
 	}
-	c.mu.Lock()
-	c.opened[out.Vault.ID] = &opened{vault: v, release: release}
-	c.mu.Unlock()
-	return out, nil
+	return out, c.forget(out.Vault.ID)
+}
+
+// openUnknown opens a vault that the catalog need not have. What is written into
+// it is locked as its own records say.
+func (c *Custody) openUnknown(ctx context.Context, url blob.URL, kek *keys.Held) (*vault.Vault, func() error, error) {
+	bucket, release, err := c.cfg.Stores.Open(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	var v *vault.Vault
+	o := c.bare()
+	o.OwnLock = func() blob.Lock { return c.recordedLock(ctx, v) }
+	if v, err = vault.Open(ctx, bucket, kek, o); err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return v, release, nil
+}
+
+// recordedLock gives the lock of a vault's own objects by what its records and
+// header say alone.
+func (c *Custody) recordedLock(ctx context.Context, v *vault.Vault) blob.Lock {
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return blob.Lock{}
+	}
+	row := catalog.Vault{Kind: catalog.VaultKind(v.Header().Kind), MinRetention: retention.DefaultMin.String(), MaxRetention: retention.DefaultMax.String()}
+	if s, ok := Settings(records); ok {
+		row.Kind, row.MinRetention, row.MaxRetention = kindOf(s.State), s.Minimum, s.Maximum
+	}
+	return ownLockOf(row, v.Bucket().Caps(), c.cfg.Now())
 }
 
 func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, kek *keys.Held) (Recovered, error) {
@@ -155,6 +180,9 @@ func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, u
 	state := readRecords(records)
 	state.canaryFailed = CanaryFailed(records)
 	out.Missing = append(out.Missing, state.unread...)
+	if err := v.AcceptRecords(ctx, g); err != nil && !errkind.Is(err, errkind.Damaged) && !errkind.Is(err, errkind.NotFound) {
+		return out, err
+	}
 	if err := c.indexVault(ctx, g, v, url, state, &out); err != nil {
 		return out, err
 	}

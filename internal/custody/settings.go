@@ -115,7 +115,12 @@ func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault,
 	if err := c.cfg.Catalog.UpdateVault(ctx, g, row); err != nil {
 		return err
 	}
-	return c.forget(row.ID)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.opened[row.ID]; o != nil {
+		o.row.Store(&row) // in use, it stays open
+	}
+	return nil
 }
 
 // settled gives a vault's row with what its settings say.
@@ -125,7 +130,10 @@ func settled(row catalog.Vault, s vault.SettingsRecord) (catalog.Vault, error) {
 	if err != nil {
 		return row, err
 	}
-	d.SoftDeleteOn, d.PurgeAfter = s.SoftDeleteOn, time.Time{}
+	d.SoftDeleteOn, d.PurgeAfter, d.LockAt = s.SoftDeleteOn, time.Time{}, time.Time{}
+	if s.LockAt != nil {
+		d.LockAt = s.LockAt.Time()
+	}
 	if s.Deleted != nil {
 		d.PurgeAfter = s.Deleted.PurgeAfter.Time()
 	}

@@ -38,6 +38,8 @@ type VaultDetail struct {
 	Enforcer    string `json:"enforcer"`
 	// SoftDeleteOn says that soft delete is always on.
 	SoftDeleteOn bool `json:"soft_delete_on,omitempty"`
+	// LockAt is when a locking that was asked for can be finished, zero for none.
+	LockAt time.Time `json:"lock_at,omitzero"`
 	// PurgeAfter is until when the deletion of the vault can be undone, zero for one
 	// that is not deleted.
 	PurgeAfter time.Time `json:"purge_after,omitzero"`
@@ -109,10 +111,7 @@ func (c *Custody) CreateVault(ctx context.Context, g access.Grant, n NewVault) (
 		// What is left over is no more than a remark on the cause.
 		return catalog.Vault{}, errkind.Wrap(errkind.Of(err), errors.Join(err, m.undo(context.WithoutCancel(ctx), g, err)), "")
 	}
-	c.mu.Lock()
-	c.opened[m.row.ID] = &opened{vault: m.vault, release: m.release}
-	c.mu.Unlock()
-	return m.row, nil
+	return m.row, m.release() // whoever uses it next opens it by its row
 }
 
 // logKey gives the audit log's key, of which every vault keeps the secret and

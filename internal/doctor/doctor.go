@@ -216,6 +216,13 @@ func (e *examination) vault(ctx context.Context, row catalog.Vault) {
 		e.add(name, Fail, "use the server that owns it, or 'vault recover' to take it over", "%v", err)
 		return
 	}
+	if _, err := v.Records(ctx); err != nil {
+		e.add(name, Fail, "nothing is deleted meanwhile: bring the record back from a copy of the store, or 'vault recover "+row.URL+"' goes on without it", "%v", err)
+		return
+	}
+	if d, err := custody.DetailOfVault(row); err == nil && !d.LockAt.IsZero() {
+		e.add(name, Warn, "'vault unlock-request "+row.Name+"' calls it back", "it is asked to be locked for ever, which can be finished from %s on", d.LockAt.Local().Format("2006-01-02 15:04"))
+	}
 	damages, err := e.in.Catalog.Damages(ctx, row.ID)
 	if err != nil || len(damages) > 0 {
 		e.add(name, Fail, "run a backup of its sources (what they still have heals), then 'vault verify "+row.Name+"'", "%d damaged objects are known", len(damages))

@@ -89,19 +89,70 @@ func TestAttack_ACallBackWhileTheLockingIsFinished(t *testing.T) {
 	}
 }
 
-// TestAttack_TheLastRecordsAreCutOff removes the record of a hold from the
-// store, after a point was made that names it.
-func TestAttack_TheLastRecordsAreCutOff(t *testing.T) {
-	r, p := expired(t)
-	r.hold()
-	r.backup()
+// cut removes the newest governance record from the store.
+func (r *rig) cut() {
+	r.t.Helper()
 	last := ""
-	r.must(r.vault().Bucket().List(t.Context(), "governance/0", func(i blob.Info) error { last = i.Name; return nil }))
-	r.driver.Drop(last)
-	_, err := r.life.PlanExpiry(t.Context(), "books")
+	r.must(r.vault().Bucket().List(r.t.Context(), "governance/0", func(i blob.Info) error { last = i.Name; return nil }))
+	if !r.driver.Drop(last) {
+		r.t.Fatal("nothing was cut off")
+	}
+}
+
+// TestAttack_TheLastRecordsAreCutOff removes the record of a hold from the
+// store: after a point was made that names it, with nobody else who knows of it,
+// and before.
+func TestAttack_TheLastRecordsAreCutOff(t *testing.T) {
+	for _, later := range []bool{true, false} {
+		r, p := expired(t)
+		r.hold()
+		if later {
+			r.backup()
+			clear(r.heads)
+		}
+		r.cut()
+		_, err := r.life.PlanExpiry(t.Context(), "books")
+		wantKind(t, err, errkind.Damaged, "missing or was replaced")
+		if !r.there(p) {
+			t.Error("the point went")
+		}
+	}
+}
+
+// TestAttack_WithTheLastRecordGone tries what lets go, what would take its
+// number, and what must go on.
+func TestAttack_WithTheLastRecordGone(t *testing.T) {
+	r, p := expired(t)
+	row := r.row()
+	r.hold()
+	r.cut()
+	ctx := t.Context()
+	_, err := r.life.DeletePoint(ctx, grant(access.PointDelete), p.ID, "trick")
 	wantKind(t, err, errkind.Damaged, "missing or was replaced")
-	if !r.there(p) {
-		t.Error("the point went")
+	_, err = r.life.RunCanary(ctx, grant(access.CanaryRun), "books")
+	wantKind(t, err, errkind.Damaged, "missing or was replaced")
+	r.must(r.custody.Close()) // what this process remembers is gone too
+	if _, err := r.jobs.PlanGC(ctx, "books"); !errkind.Is(err, errkind.Damaged) {
+		t.Errorf("garbage: %v", err)
+	}
+	if rep, err := r.vault().Verify(ctx, vault.Quick, nil); err != nil || rep.OK() {
+		t.Errorf("verification finds nothing: %v", err)
+	}
+	r.days(400)
+	if n := r.raise(); n == 0 || r.locks().Short() {
+		t.Errorf("%d locks raised: what may be held is to be locked on", n)
+	}
+	r.backup()
+	url, err := blob.ParseURL(row.URL)
+	r.must(err)
+	found, err := r.custody.Recover(ctx, grant(access.VaultRecover), url, r.custody.KeyFile(row.ID))
+	r.must(err)
+	if len(found.Missing) == 0 || !strings.Contains(found.Missing[0], "is missing") {
+		t.Errorf("%q", found.Missing)
+	}
+	r.hold() // records go on from what is there
+	if e := r.plan(); len(e.Expire) != 0 {
+		t.Errorf("%+v", e.Expire)
 	}
 }
 

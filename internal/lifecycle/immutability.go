@@ -120,12 +120,24 @@ func (w *view) mayLock() error {
 
 // finishLock says that the vault is locked, and then converts every lock.
 func (l *Lifecycle) finishLock(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
-	proven, err := l.cfg.Clock.MayDelete(true)
-	if err != nil {
+	if s.LockAt == nil {
+		return Locking{}, errkind.New(errkind.Damaged, "vault %q is asked to be locked without a date: call it back with 'vault unlock-request %s' and ask again", w.row.Name, w.row.Name)
+	}
+	cooling := func(now time.Time) error {
+		if !now.Before(s.LockAt.Time()) {
+			return nil
+		}
+		return errkind.New(errkind.Refused, "the cooling-off of vault %q ends %s: until then its locking can be called back, not finished", w.row.Name, s.LockAt.Time().Format(time.RFC3339))
+	}
+	if err := cooling(l.cfg.Clock.Receipt()); err != nil {
 		return Locking{}, err
 	}
-	if s.LockAt == nil || proven.Before(s.LockAt.Time()) {
-		return Locking{}, errkind.New(errkind.Refused, "the cooling-off of vault %q ends %s: until then its locking can be called back, not finished", w.row.Name, s.LockAt.Time().Format(time.RFC3339))
+	proven, err := l.cfg.Clock.MayDelete(true)
+	if err == nil {
+		err = cooling(proven)
+	}
+	if err != nil {
+		return Locking{}, err
 	}
 	// The record comes first: a call-back at the same time wins or comes too late,
 	// and nothing is irrevocable before that is known.
@@ -133,7 +145,6 @@ func (l *Lifecycle) finishLock(ctx context.Context, g access.Grant, w *view, s v
 	if _, err := l.settle(ctx, g, w, s); err != nil {
 		return Locking{}, err
 	}
-	w.row.Kind = catalog.VaultLocked
 	return l.finishConverting(ctx, g, w)
 }
 
@@ -199,11 +210,16 @@ func (l *Lifecycle) CallBack(ctx context.Context, g access.Grant, name string) (
 	return l.settle(ctx, g, w, s)
 }
 
-// settle records settings, and then has the catalog follow.
+// settle records settings, has the catalog follow, and reads the view anew.
 func (l *Lifecycle) settle(ctx context.Context, g access.Grant, w *view, s vault.SettingsRecord) (Locking, error) {
 	if err := l.write(ctx, g, w, s); err != nil {
 		return Locking{}, err
 	}
+	fresh, err := l.view(ctx, w.row.ID)
+	if err != nil {
+		return Locking{}, err
+	}
+	*w = *fresh
 	return w.preview(ctx, l.cfg.Clock.Receipt())
 }
 

@@ -39,6 +39,7 @@ type rig struct {
 	disk blob.Driver
 	// leaky is a store that refuses nothing.
 	leaky   bool
+	heads   heads
 	catalog *catalog.Catalog
 	custody *custody.Custody
 	jobs    *jobs.Runner
@@ -65,6 +66,19 @@ func grant(a access.Action) access.Grant {
 	return access.Issue(a, "books", "ann", "01JZEVENT", time.Now())
 }
 
+// heads remembers the newest governance record of each vault, as an audit log
+// does that nobody touched.
+type heads map[vault.ID]vault.Record
+
+func (h heads) Newest(_ context.Context, id vault.ID) (uint64, [32]byte, error) {
+	return h[id].Number, h[id].Digest, nil
+}
+
+func (h heads) Keep(_ context.Context, id vault.ID, r vault.Record) error {
+	h[id] = r
+	return nil
+}
+
 // stores gives the one store there is, whatever it is called.
 type stores struct{ r *rig }
 
@@ -72,7 +86,8 @@ func (s stores) Open(context.Context, blob.URL) (*blob.Bucket, func() error, err
 	if s.r.disk != nil {
 		return blob.New(s.r.disk, blob.Options{}), func() error { return nil }, nil
 	}
-	return blob.New(front{s.r.driver, s.r}, blob.Options{}), func() error { return nil }, nil
+	closed := new(bool)
+	return blob.New(front{s.r.driver, s.r, closed}, blob.Options{}), func() error { *closed = true; return nil }, nil
 }
 
 func (s stores) Create(ctx context.Context, u blob.URL) (*blob.Bucket, func() error, error) {
@@ -93,7 +108,7 @@ type options struct {
 
 func newRig(t *testing.T, o options) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)}
+	r := &rig{t: t, heads: heads{}, now: time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)}
 	if !o.start.IsZero() {
 		r.now = o.start
 	}
@@ -109,7 +124,7 @@ func newRig(t *testing.T, o options) *rig {
 	r.must(err)
 	r.catalog = index
 	r.custody = custody.New(custody.Config{DataDir: dir, Catalog: index, Stores: stores{r}, Server: vault.NewID(), Host: "host", Now: r.Receipt,
-		AuditKey: func(context.Context) ([]byte, error) { return []byte(secret), nil }})
+		Heads: r.heads, AuditKey: func(context.Context) ([]byte, error) { return []byte(secret), nil }})
 	t.Cleanup(func() { r.must(r.custody.Close()) })
 	r.jobs = jobs.New(jobs.Config{DataDir: dir, Catalog: index, Custody: r.custody, Receipt: r.Receipt, Keep: func(context.Context, time.Time) error { return nil },
 		HostNow: r.Receipt, Publish: func(context.Context, *vault.Vault) error { return nil }, Host: "host", Version: "test"})
@@ -222,10 +237,30 @@ func (r *rig) days(n int) { r.now = r.now.AddDate(0, 0, n) }
 // front lets a test make the store forget what it promises.
 type front struct {
 	*memblob.Driver
-	r *rig
+	r      *rig
+	closed *bool
+}
+
+var errClosed = errors.New("the store was closed")
+
+func (f front) List(ctx context.Context, prefix string, fn func(blob.Info) error) error {
+	if *f.closed {
+		return errClosed
+	}
+	return f.Driver.List(ctx, prefix, fn)
+}
+
+func (f front) Put(ctx context.Context, name string, data []byte, o blob.PutOptions) (blob.Info, error) {
+	if *f.closed {
+		return blob.Info{}, errClosed
+	}
+	return f.Driver.Put(ctx, name, data, o)
 }
 
 func (f front) Delete(ctx context.Context, name string) error {
+	if *f.closed {
+		return errClosed
+	}
 	if f.r.leaky && f.Drop(name) {
 		return nil
 	}

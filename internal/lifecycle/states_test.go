@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -356,5 +357,33 @@ func TestVault_DeletedWholeOrNotAtAll(t *testing.T) {
 	r.expire()
 	if len(r.points()) != 0 {
 		t.Errorf("%+v", r.plan())
+	}
+}
+
+// TestDelete_WithoutSoftDelete goes at once, also before its time where that can
+// be.
+func TestDelete_WithoutSoftDelete(t *testing.T) {
+	ctx := t.Context()
+	for what, del := range map[string]func(*rig, catalog.Point) error{
+		"point": func(r *rig, p catalog.Point) error {
+			_, err := r.life.DeletePoint(ctx, grant(access.PointDelete), p.ID, "why")
+			return err
+		},
+		"source": func(r *rig, _ catalog.Point) error {
+			_, err := r.life.DeleteSource(ctx, grant(access.SourceDelete), "ledgers", "why")
+			return err
+		},
+		"vault": func(r *rig, _ catalog.Point) error {
+			_, err := r.life.DeleteVault(ctx, grant(access.VaultDelete), "books", "why")
+			return err
+		},
+	} {
+		r := newRig(t, options{kind: vault.Trial}) // has none
+		p := r.backup()
+		r.must(del(r, p))
+		r.now = r.now.Add(time.Second)
+		if out := r.expire(); len(out.Certificates) != 1 || len(r.points()) != 0 {
+			t.Errorf("%s: %+v", what, out)
+		}
 	}
 }

@@ -34,7 +34,7 @@ func Read(document []byte) (Policy, []error) {
 	text, err := json.Marshal(fit(&bad, "", object, reflect.TypeFor[Policy]()))
 	var p Policy
 	if err == nil {
-		err = strict(text, &p)
+		p, err = decode(text)
 	}
 	if err != nil {
 		return Policy{}, append(bad.list, err)

@@ -157,15 +157,24 @@ func (p Policy) ClassesOf(path string) []ClassRule {
 // Parse reads a policy from JSON and validates it. A key it does not know is an
 // error, so that a misspelt rule is not a missing one.
 func Parse(data []byte) (Policy, error) {
-	var p Policy
-	if err := strict(data, &p); err != nil {
+	p, err := decode(data)
+	if err != nil {
 		return Policy{}, errkind.Wrap(errkind.Invalid, err, "read policy")
-	}
-	for i := range p.Keep {
-		p.Keep[i].lengthen()
 	}
 	if err := p.Validate(); err != nil {
 		return Policy{}, err
+	}
+	return p, nil
+}
+
+// decode reads a policy and fills in what its rules leave to others.
+func decode(data []byte) (Policy, error) {
+	var p Policy
+	if err := strict(data, &p); err != nil {
+		return Policy{}, err
+	}
+	for i := range p.Keep {
+		p.Keep[i].lengthen()
 	}
 	return p, nil
 }

@@ -119,7 +119,7 @@ func (f Fact) Validate() error {
 	case HoldReleased:
 		return need(f.HoldID != "", "hold_id")
 	case SoftDeleted:
-		return need(f.Soft != nil && f.Soft.PurgeAfter.After(f.Soft.At), "soft with a purge_after later than at")
+		return need(f.Soft != nil && !f.Soft.PurgeAfter.Before(f.Soft.At), "soft with a purge_after that is not before at")
 	case LevelChanged:
 		return need(f.Level.rank() >= 0, "level")
 	case TagMoved:

@@ -66,7 +66,7 @@ func (s *Server) vaultOf(ctx context.Context, row catalog.Vault) (api.Vault, err
 	points, err := s.Catalog.Points(ctx, catalog.PointFilter{VaultID: row.ID, States: catalog.Kept()})
 	return api.Vault{
 		ID: row.ID, Name: row.Name, URL: row.URL, Kind: string(row.Kind), CreatedAt: row.CreatedAt, MinRetention: row.MinRetention, MaxRetention: row.MaxRetention,
-		SoftDeleteDays: row.SoftDeleteDays, SoftDeleteOn: d.SoftDeleteOn, PurgeAfter: moment(d.PurgeAfter), AssuranceLevel: fmt.Sprintf("L%d", row.AssuranceLevel), Enforcer: enforcer(row, d), SigningKey: row.SigningKey,
+		SoftDeleteDays: row.SoftDeleteDays, SoftDeleteOn: d.SoftDeleteOn, PurgeAfter: moment(d.PurgeAfter), LockAt: moment(d.LockAt), AssuranceLevel: fmt.Sprintf("L%d", row.AssuranceLevel), Enforcer: enforcer(row, d), SigningKey: row.SigningKey,
 		Points: int64(len(points)), KeyFile: s.Custody.KeyFile(row.ID), RecoveryKit: d.RecoveryKit,
 	}, err
 }

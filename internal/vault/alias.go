@@ -42,6 +42,8 @@ type (
 	Record = records.Record
 	// Fact is one statement in a governance record.
 	Fact = records.Fact
+	// Heads keeps, outside of the vaults, what the newest record of each is.
+	Heads = records.Heads
 	// SourceRecord is a source as kept in the vault.
 	SourceRecord = records.SourceRecord
 	// SourceState is what becomes of a source.

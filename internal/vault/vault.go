@@ -52,6 +52,8 @@ type Options struct {
 	// OwnLock gives the lock of the vault's own objects as they are written:
 	// header, keys and records, which outlast every point. It may be nil.
 	OwnLock func() blob.Lock
+	// Heads keeps what the newest governance record is; it may be nil.
+	Heads Heads
 }
 
 func (o *Options) fill() {
@@ -116,7 +118,7 @@ func (v *Vault) Warnings() []string { return v.store.Warnings() }
 func over(b *blob.Bucket, opts Options) *Vault {
 	store := &objects.Store{Bucket: b, Now: opts.Now}
 	log := records.New(store, opts.Server, opts.Host)
-	log.Lock = opts.OwnLock
+	log.Lock, log.Heads = opts.OwnLock, opts.Heads
 	return &Vault{opts: opts, store: store, records: log, points: points.New(store),
 		packs: inventory.New(store, log, inventory.Options{Exclude: opts.Exclude, Cache: opts.Cache})}
 }
@@ -134,6 +136,11 @@ func (v *Vault) ReadableRecords(ctx context.Context) ([]Record, error) {
 
 // RecordsAnew is Records for what destroys: every record is read again.
 func (v *Vault) RecordsAnew(ctx context.Context) ([]Record, error) { return v.records.Fresh(ctx) }
+
+// AcceptRecords takes the governance records that are there for all there are.
+func (v *Vault) AcceptRecords(ctx context.Context, g access.Grant) error {
+	return v.records.Accept(ctx, g)
+}
 
 // RecordFacts appends a governance record, durable on return. Two writers
 // cannot both take a number: the later gets errkind.Busy and nothing is lost.

@@ -76,6 +76,9 @@ func (l *Log) Ledger(ctx context.Context) (*Ledger, error) {
 			return nil, err
 		}
 	}
+	if err := l.reaches(ctx, next.Last); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ledger = next

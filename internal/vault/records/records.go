@@ -25,6 +25,8 @@ type Log struct {
 	host   string
 	// Lock gives the lock of a new record; nil is none.
 	Lock func() blob.Lock
+	// Heads keeps what the newest record is; nil for nobody.
+	Heads Heads
 
 	mu     sync.Mutex // guards ledger and read
 	read   []Record   // all, as far as they were read
@@ -69,7 +71,8 @@ func (l *Log) lock() blob.Lock {
 }
 
 // All gives all governance records in order and checks their chain. A broken
-// chain is errkind.Damaged; the records before the break are returned with it.
+// chain is errkind.Damaged, and so are last records that are missing; the records
+// before the break are returned with it.
 // Those that were read before are not read again, as long as the listing has
 // them; [Log.Fresh] reads all. What is given must not be changed.
 func (l *Log) All(ctx context.Context) ([]Record, error) {
@@ -92,13 +95,18 @@ func (l *Log) All(ctx context.Context) ([]Record, error) {
 		l.mu.Lock()
 		l.read = out
 		l.mu.Unlock()
+		err = l.complete(ctx, out)
 	}
 	return out, err
 }
 
 // Fresh is All without what was read before.
 func (l *Log) Fresh(ctx context.Context) ([]Record, error) {
-	return l.recordsAfter(ctx, Record{})
+	out, err := l.recordsAfter(ctx, Record{})
+	if err == nil {
+		err = l.complete(ctx, out)
+	}
+	return out, err
 }
 
 // chain reads records that are to follow one another, and the one given.
@@ -255,6 +263,9 @@ func (l *Log) AppendAfter(ctx context.Context, g access.Grant, last Record, fact
 
 // put writes the record that follows one.
 func (l *Log) put(ctx context.Context, g access.Grant, last Record, facts []Fact) (Record, error) {
+	if err := l.reaches(ctx, last); err != nil {
+		return Record{}, err // a number is not given twice
+	}
 	r := Record{Number: last.Number + 1, At: tree.StampOf(l.store.Now()), Actor: g.Subject(), Event: g.Event(), Facts: facts}
 	object, err := l.encodeRecord(r, last)
 	if err != nil {
@@ -265,7 +276,11 @@ func (l *Log) put(ctx context.Context, g access.Grant, last Record, facts []Fact
 		return Record{}, errkind.New(errkind.Busy, "governance record %d was just written by somebody else: try again", r.Number)
 	}
 	r.Digest = sha256.Sum256(object)
-	return r, err
+	if err != nil || l.Heads == nil {
+		return r, err
+	}
+	err = l.Heads.Keep(context.WithoutCancel(ctx), l.store.Vault, r)
+	return r, errkind.Wrap(errkind.Of(err), err, "governance record %d stands, and is not in the audit log", r.Number)
 }
 
 // Last reads the last record; its number is 0 where there is none.
