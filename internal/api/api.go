@@ -217,16 +217,18 @@ type Backup struct {
 
 // Point is a recovery point.
 type Point struct {
-	ID          string         `json:"id"`
-	Name        string         `json:"name"` // source@received
-	Source      string         `json:"source"`
-	SourceID    string         `json:"source_id"`
-	Vault       string         `json:"vault"`
-	Number      int64          `json:"number"`
-	ReceivedAt  time.Time      `json:"received_at"`
-	StartedAt   time.Time      `json:"started_at"`
-	RetainUntil *time.Time     `json:"retain_until"` // null: unlimited
-	Unlimited   bool           `json:"unlimited"`
+	ID          string     `json:"id"`
+	Name        string     `json:"name"` // source@received
+	Source      string     `json:"source"`
+	SourceID    string     `json:"source_id"`
+	Vault       string     `json:"vault"`
+	Number      int64      `json:"number"`
+	ReceivedAt  time.Time  `json:"received_at"`
+	StartedAt   time.Time  `json:"started_at"`
+	RetainUntil *time.Time `json:"retain_until"` // null: unlimited
+	Unlimited   bool       `json:"unlimited"`
+	// OpenEnded waits for an event; retain_until is then the least it is kept.
+	OpenEnded   bool           `json:"open_ended"`
 	Size        int64          `json:"size"`
 	Stored      int64          `json:"stored"` // bytes the run added to the vault
 	Files       int64          `json:"files"`

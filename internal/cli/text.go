@@ -106,7 +106,12 @@ func (s *session) whenOf(t *time.Time) string {
 
 // until shows how long a point is kept.
 func (s *session) until(p api.Point) string {
-	if p.Unlimited || p.RetainUntil == nil {
+	switch {
+	case p.Unlimited:
+		return "unlimited"
+	case p.OpenEnded:
+		return "open-ended"
+	case p.RetainUntil == nil:
 		return "unlimited"
 	}
 	return s.when(*p.RetainUntil)

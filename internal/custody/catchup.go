@@ -7,6 +7,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -32,12 +33,17 @@ func (c *Custody) CatchUp(ctx context.Context, g access.Grant, row catalog.Vault
 	if err != nil {
 		return nil, err
 	}
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return nil, err
+	}
+	facts := PointRecords(records)
 	var entered []string
 	for _, ref := range refs {
 		if !strings.EqualFold(ref.Source.String(), source.ID) || known[int64(ref.Number)] {
 			continue
 		}
-		id, err := c.enter(ctx, g, row, v, ref)
+		id, err := c.enter(ctx, g, row, v, ref, facts)
 		if err != nil {
 			return entered, err
 		}
@@ -49,7 +55,7 @@ func (c *Custody) CatchUp(ctx context.Context, g access.Grant, row catalog.Vault
 }
 
 // enter puts a point of storage into the catalog.
-func (c *Custody) enter(ctx context.Context, g access.Grant, row catalog.Vault, v *vault.Vault, ref vault.PointRef) (string, error) {
+func (c *Custody) enter(ctx context.Context, g access.Grant, row catalog.Vault, v *vault.Vault, ref vault.PointRef, facts []retention.Fact) (string, error) {
 	p, err := v.ReadPoint(ctx, ref.Object)
 	if errkind.Is(err, errkind.Damaged) {
 		return "", nil
@@ -57,7 +63,7 @@ func (c *Custody) enter(ctx context.Context, g access.Grant, row catalog.Vault, 
 	if err != nil {
 		return "", err
 	}
-	point, err := c.recoverPoint(ctx, v, p, nil, row)
+	point, err := c.recoverPoint(ctx, v, p, facts, row)
 	if err != nil {
 		return "", err
 	}

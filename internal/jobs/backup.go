@@ -87,21 +87,27 @@ func (r *Runner) backUp(ctx context.Context, g access.Grant, b Backup, source ca
 	if out.Result, err = backup.Run(ctx, g, request); err != nil {
 		return "", err
 	}
-	return r.index(ctx, g, row, out)
+	return r.index(ctx, g, row, v, out)
 }
 
 // index enters the committed points into the catalog. They are durable by
 // now: a fault here is repaired by the next run or by 'vault recover'.
-func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, out *BackedUp) (catalog.RunResult, error) {
+func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, v *vault.Vault, out *BackedUp) (catalog.RunResult, error) {
 	ctx = context.WithoutCancel(ctx)
+	records, err := v.Records(ctx)
+	if errkind.Is(err, errkind.Damaged) {
+		out.Warnings = append(out.Warnings, err.Error())
+	} else if err != nil {
+		return "", err
+	}
+	facts := custody.PointRecords(records)
 	for _, m := range out.Remnants {
-		if _, err := r.enter(ctx, g, row, m); err != nil {
+		if _, err := r.enter(ctx, g, row, m, facts); err != nil {
 			return "", err
 		}
 		out.Warnings = append(out.Warnings, m.Sentence())
 	}
-	var err error
-	if out.Row, err = r.enter(ctx, g, row, out.Made); err != nil {
+	if out.Row, err = r.enter(ctx, g, row, out.Made, facts); err != nil {
 		return "", err
 	}
 	if err := r.cfg.Keep(ctx, out.Point.Envelope.Received.Time()); err != nil {
@@ -113,9 +119,10 @@ func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, o
 	return catalog.ResultDone, nil
 }
 
-// enter puts a point that was made into the catalog.
-func (r *Runner) enter(ctx context.Context, g access.Grant, row catalog.Vault, m backup.Made) (catalog.Point, error) {
-	p, err := custody.PointRow(m.Point, nil)
+// enter puts a point that was made into the catalog, with what was recorded that
+// concerns it.
+func (r *Runner) enter(ctx context.Context, g access.Grant, row catalog.Vault, m backup.Made, facts []retention.Fact) (catalog.Point, error) {
+	p, err := custody.PointRow(m.Point, facts)
 	if err != nil {
 		return p, err
 	}

@@ -66,13 +66,14 @@ func (a *audits) day() {
 	}
 }
 
-// left gives the points that must be there still: all but those whose audit was
-// concluded seven years ago.
+// left gives the points that must be there still: those whose audit was concluded
+// less than seven years ago, and those that stand for a year of the last ten.
 func (a *audits) left(now time.Time) []string {
 	var out []string
 	for _, at := range a.received {
 		concluded := time.Date(at.Year()+1, 3, 12, at.Hour(), 0, 0, 0, time.UTC)
-		if concluded.AddDate(7, 0, 0).Before(now) {
+		yearly := at.Month() == time.January && !at.AddDate(10, 0, 0).Before(now)
+		if concluded.AddDate(7, 0, 0).Before(now) && !yearly {
 			continue
 		}
 		out = append(out, at.Format(time.DateOnly))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +85,7 @@ func (s *Server) pointOf(ctx context.Context, row catalog.Point) (api.Point, err
 		Level: string(row.Level), Trial: d.Trial, Root: row.Root, Reasons: reasonsOf(reasons), PolicyName: d.Facts.Policy, PolicyVer: d.Facts.PolicyVersion,
 		Locked: !d.Trial && v.AssuranceLevel > 0,
 	}
+	out.OpenEnded = slices.ContainsFunc(reasons, func(r retention.Reason) bool { return r.Kind == retention.KindEventPending })
 	if !d.LockUntil.IsZero() {
 		out.LockUntil = &d.LockUntil
 	}
