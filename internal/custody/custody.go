@@ -260,6 +260,23 @@ func removeKey(path string) error {
 	return nil
 }
 
+// stillTrial refuses a vault of which its own records say that it is no trial any
+// more, whatever the catalog has. One that is out of reach says nothing.
+func (c *Custody) stillTrial(ctx context.Context, row catalog.Vault) error {
+	_, v, err := c.Vault(ctx, row.ID)
+	if err != nil {
+		return nil //nolint:nilerr // a trial whose store or key is gone can be removed
+	}
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return err
+	}
+	if s, ok := Settings(records); ok && s.State != vault.StateTrial {
+		return errkind.New(errkind.Refused, "vault %q is no trial any more, as its own records say: it cannot be removed this way", row.Name)
+	}
+	return nil
+}
+
 // RemoveTrial takes the trial vault and its sources out of the catalog and
 // releases its store. The caller then removes the store's folder.
 func (c *Custody) RemoveTrial(ctx context.Context, g access.Grant) error {
@@ -277,6 +294,9 @@ func (c *Custody) RemoveTrial(ctx context.Context, g access.Grant) error {
 	for _, row := range rows {
 		if row.Kind != catalog.VaultTrial {
 			continue
+		}
+		if err := c.stillTrial(ctx, row); err != nil {
+			return err
 		}
 		if err := c.forget(row.ID); err != nil {
 			return err

@@ -1,11 +1,13 @@
 package custody
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -15,6 +17,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/durable"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/keys"
+	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/tlog"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -317,6 +320,9 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	if err := c.cfg.Catalog.ReplaceVault(ctx, g, out.Vault); err != nil {
 		return err
 	}
+	if err := c.policiesFit(ctx, out.Vault.ID, state.policies); err != nil {
+		return err
+	}
 	for _, p := range state.policies {
 		row := catalog.Policy{Name: p.Name, Version: p.Version, Body: p.Document, CreatedAt: c.cfg.Now()}
 		if err := c.cfg.Catalog.ReplacePolicy(ctx, g, row); err != nil {
@@ -340,6 +346,40 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	}
 	out.Points = len(points)
 	return c.cfg.Catalog.ReplacePoints(ctx, g, out.Vault.ID, points)
+}
+
+// policiesFit refuses policies of a vault that are others here, under the same name
+// and version, and by which sources of other vaults are kept.
+func (c *Custody) policiesFit(ctx context.Context, vaultID string, found []vault.PolicyRecord) error {
+	sources, err := c.cfg.Catalog.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		have, err := c.cfg.Catalog.Policy(ctx, p.Name, p.Version)
+		if errkind.Is(err, errkind.NotFound) || err == nil && samePolicy(have.Body, p.Document) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, s := range sources {
+			if s.VaultID != vaultID && s.Policy == p.Name && s.PolicyVersion == p.Version {
+				return errkind.New(errkind.Exists, "policy %q version %d of the vault is another one than here, where source %q is under it: recover the vault into a data directory of its own", p.Name, p.Version, s.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// samePolicy reports whether two documents are one policy, however they are written.
+func samePolicy(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, err1 := policy.Parse(a)
+	y, err2 := policy.Parse(b)
+	return err1 == nil && err2 == nil && reflect.DeepEqual(x, y)
 }
 
 func newVaultOf(v *vault.Vault, url blob.URL, r *vault.SettingsRecord) (NewVault, error) {

@@ -45,22 +45,21 @@ func Settings(records []vault.Record) (vault.SettingsRecord, bool) {
 // SourcesOf gives the sources of a vault, each as last recorded in it.
 func SourcesOf(records []vault.Record) []vault.SourceRecord { return readRecords(records).sources }
 
-// Agree refuses a catalog that says of a vault what the vault itself does not:
-// what may be deleted follows from it.
-func Agree(row catalog.Vault, records []vault.Record) error {
+// AsRecorded gives a vault's row with what its own records say, by which alone is
+// decided what may be deleted and what is locked: a catalog may lag behind, or lie.
+func AsRecorded(row catalog.Vault, records []vault.Record) (catalog.Vault, error) {
 	s, ok := Settings(records)
-	if !ok || kindOf(s.State) == row.Kind && s.Minimum == row.MinRetention && s.Maximum == row.MaxRetention {
-		return nil
+	if !ok {
+		return row, nil
 	}
-	return errkind.New(errkind.Damaged, "the catalog has vault %q as %s with retention from %s to %s, and its own records say %s, from %s to %s: 'vault recover %s' brings the catalog back",
-		row.Name, row.Kind, row.MinRetention, row.MaxRetention, s.State, s.Minimum, s.Maximum, row.URL)
+	return settled(row, s)
 }
 
 // MayBackUp refuses a backup of a source that is stopped or deleted, or into a
 // vault that is deleted. The vault's records decide over the catalog.
 func MayBackUp(row catalog.Vault, source catalog.Source, records []vault.Record) error {
 	if s, ok := Settings(records); ok && s.Deleted != nil {
-		return errkind.New(errkind.Refused, "vault %q is deleted: 'vault undelete %s' brings it back while its time lasts", row.Name, row.Name)
+		return deletedVault(row)
 	}
 	record, _, err := SourceRecord(source)
 	if err != nil {
@@ -80,6 +79,10 @@ func MayBackUp(row catalog.Vault, source catalog.Source, records []vault.Record)
 		return errkind.New(errkind.Refused, "source %q is deleted: 'source undelete %s' brings it back while its time lasts", source.Name, source.Name)
 	}
 	return errkind.New(errkind.Refused, "source %q is in a state %q that this version does not know", source.Name, record.State)
+}
+
+func deletedVault(row catalog.Vault) error {
+	return errkind.New(errkind.Refused, "vault %q is deleted: 'vault undelete %s' brings it back while its time lasts", row.Name, row.Name)
 }
 
 // Stricter gives the row with what the vault's own records say, where that

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,8 +58,12 @@ func (c *Custody) CreateSource(ctx context.Context, g access.Grant, n NewSource)
 	if err != nil {
 		return catalog.Source{}, err
 	}
-	if d, err := DetailOfVault(row); err != nil || !d.PurgeAfter.IsZero() {
-		return catalog.Source{}, errors.Join(err, errkind.New(errkind.Refused, "vault %q is deleted: 'vault undelete %s' brings it back while its time lasts", row.Name, row.Name))
+	records, err := v.Records(ctx)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	if s, ok := Settings(records); ok && s.Deleted != nil {
+		return catalog.Source{}, deletedVault(row)
 	}
 	p, err := c.policyFor(ctx, n, row)
 	if err != nil {

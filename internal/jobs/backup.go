@@ -168,7 +168,7 @@ func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, r
 	if err != nil && !errkind.Is(err, errkind.Damaged) {
 		return backup.Request{}, err // damaged ones are told by verification and must not stop a backup
 	}
-	if err := custody.Agree(row, records); err != nil {
+	if row, err = custody.AsRecorded(row, records); err != nil {
 		return backup.Request{}, err
 	}
 	if err := custody.MayBackUp(row, source, records); err != nil {

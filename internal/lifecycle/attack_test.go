@@ -249,7 +249,7 @@ func TestAttack_ACatalogThatSaysTrial(t *testing.T) {
 	row.Kind = catalog.VaultTrial
 	r.must(r.catalog.ReplaceVault(t.Context(), grant(access.VaultRecover), row))
 	_, err = r.life.DeletePoint(t.Context(), grant(access.PointDelete), p.ID, "x")
-	wantKind(t, err, errkind.Damaged, "its own records say")
+	wantKind(t, err, errkind.Refused, "is immutable")
 	if l := r.locks(); l.Mode != blob.Governance || l.Objects == 0 {
 		t.Errorf("%+v", l)
 	}

@@ -8,7 +8,9 @@ import (
 	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -50,7 +52,10 @@ func (l *Lifecycle) batch(ctx context.Context, w *view, as string, sources []str
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "vault %s\nas %s\n", w.row.ID, as)
 	for _, c := range plan.Waiting {
-		signed := w.signatures()[lower(c.Point)]
+		signed, err := w.signatures(c.standing)
+		if err != nil {
+			return nil, err
+		}
 		if !c.LockedUntil.IsZero() || signed.by(as) != "" || len(sources) > 0 && !slices.Contains(sources, c.Source) {
 			continue
 		}
@@ -94,7 +99,14 @@ func (l *Lifecycle) SignBatch(ctx context.Context, g access.Grant, name, as stri
 	return b, err
 }
 
-// signatures are the ids of the batches in which a point was signed, by office.
+// signature is a batch in which a point was signed.
+type signature struct {
+	batch, as string
+	// records is how many governance records there were then, its own included.
+	records int
+}
+
+// signatures are the batches by which a point may go.
 type signatures struct{ owner, officer string }
 
 func (s signatures) by(as string) string {
@@ -115,28 +127,60 @@ func (s signatures) text() string {
 	return s.owner + " " + s.officer
 }
 
-// signatures gives what was signed of each point. A record that cannot be
-// decoded, or of an office that is not known, signs nothing.
-func (w *view) signatures() map[string]signatures {
+// signatures gives those that count for a point: a signature is for the retention
+// that the point had, and a later event or rule that changes it takes it away.
+func (w *view) signatures(p standing) (signatures, error) {
+	var out signatures
+	signed := w.allSignatures()[lower(p.row.ID)]
+	if len(signed) == 0 {
+		return out, nil
+	}
+	initial, err := detailFacts(p.row)
+	if err != nil {
+		return out, err
+	}
+	now := retention.Fold(initial, w.facts).Computed
+	for _, x := range signed {
+		if retention.Fold(initial, w.factsAt(x.records)).Computed != now {
+			continue
+		}
+		if out.owner == "" && (x.as == "" || x.as == vault.SignedByOwner) {
+			out.owner = x.batch
+		}
+		if out.officer == "" && (x.as == "" || x.as == vault.SignedByOfficer) {
+			out.officer = x.batch
+		}
+	}
+	return out, nil
+}
+
+// factsAt gives the facts of the first so many records.
+func (w *view) factsAt(n int) []retention.Fact {
+	if facts, ok := w.earlier[n]; ok {
+		return facts
+	}
+	if w.earlier == nil {
+		w.earlier = map[int][]retention.Fact{}
+	}
+	w.earlier[n] = custody.PointRecords(w.records[:n])
+	return w.earlier[n]
+}
+
+// allSignatures gives what was signed of each point, by its id. A record that
+// cannot be decoded signs nothing.
+func (w *view) allSignatures() map[string][]signature {
 	if w.signed != nil {
 		return w.signed
 	}
-	w.signed = map[string]signatures{}
-	for _, r := range w.records {
+	w.signed = map[string][]signature{}
+	for i, r := range w.records {
 		for _, f := range r.Facts {
 			var b vault.BatchRecord
 			if f.Kind != vault.FactBatch || f.Decode(&b) != nil {
 				continue
 			}
 			for _, id := range b.Points {
-				s := w.signed[id]
-				if s.owner == "" && (b.As == "" || b.As == vault.SignedByOwner) {
-					s.owner = b.ID
-				}
-				if s.officer == "" && (b.As == "" || b.As == vault.SignedByOfficer) {
-					s.officer = b.ID
-				}
-				w.signed[id] = s
+				w.signed[id] = append(w.signed[id], signature{b.ID, b.As, i + 1})
 			}
 		}
 	}

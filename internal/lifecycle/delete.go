@@ -35,11 +35,15 @@ func (l *Lifecycle) DeletePoint(ctx context.Context, g access.Grant, ref, why st
 	if err != nil {
 		return Deletion{}, err
 	}
-	now := l.cfg.Clock.Receipt()
-	if err := w.mayDelete(p, state, now); err != nil {
+	// A deletion takes proof of the time, since retention decides about it.
+	proven, err := l.cfg.Clock.MayDelete(w.immutable())
+	if err != nil {
 		return Deletion{}, err
 	}
-	d := w.deletion(now, g.Subject())
+	if err := w.mayDelete(p, state, proven); err != nil {
+		return Deletion{}, err
+	}
+	d := w.deletion(l.cfg.Clock.Receipt(), g.Subject())
 	if _, err := l.record(ctx, g, w, d.facts([]standing{p}, why)...); err != nil {
 		return Deletion{}, err
 	}

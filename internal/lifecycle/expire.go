@@ -83,9 +83,12 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 		return nil, err
 	}
 	newest := w.newest()
-	signed := w.signatures()
 	for _, p := range w.points {
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed[lower(p.row.ID)].complete(), Mutable: !w.immutable(),
+		signed, err := w.signatures(p)
+		if err != nil {
+			return nil, err
+		}
+		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed.complete(), Mutable: !w.immutable(),
 			Cycle: cycles[lower(p.row.ID)]}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
@@ -340,12 +343,16 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 	if err != nil {
 		return vault.CertificateRecord{}, err
 	}
+	signed, err := w.signatures(c.standing)
+	if err != nil {
+		return vault.CertificateRecord{}, err
+	}
 	facts := m.Body.Retention
 	cert := vault.CertificateRecord{
 		ID: vault.NewSourceID(now).String(), Point: m.Envelope.ID, Source: m.Envelope.Source, SourceName: m.Body.Source.Name,
 		Number: m.Envelope.Number, Manifest: m.Digest, Received: m.Envelope.Received, Size: m.Envelope.Size, Entries: m.Envelope.Entries,
 		Policy: facts.Policy, PolicyVersion: facts.PolicyVersion, Until: vault.StampOf(state.RetainUntil.Time),
-		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: w.signatures()[lower(c.Point)].text(),
+		Proven: vault.StampOf(plan.Proven), Disposed: vault.StampOf(now), By: g.Subject(), Event: g.Event(), Record: plan.Record, Batch: signed.text(),
 	}
 	for _, f := range c.Findings {
 		cert.Grounds = append(cert.Grounds, f.Sentence(time.UTC))

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/custody"
@@ -50,6 +51,7 @@ func (w *view) unflag(ctx context.Context, g access.Grant, h hold.Hold) error {
 	if !w.vault.Bucket().CanHold() {
 		return nil
 	}
+	h.ReleasedBy, h.ReleasedAt = "", time.Time{} // what it covered while it was in force
 	free, err := w.heldObjects(ctx, []hold.Hold{h})
 	if err != nil {
 		return err
@@ -74,10 +76,13 @@ func (w *view) unflag(ctx context.Context, g access.Grant, h hold.Hold) error {
 func (w *view) heldObjects(ctx context.Context, holds []hold.Hold) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, p := range w.points {
-		if p.state.Disposed || len(hold.Covering(holds, p.state.Point())) == 0 {
+		if len(hold.Covering(holds, p.state.Point())) == 0 {
 			continue
 		}
 		m, err := w.manifest(ctx, p.object)
+		if p.state.Disposed && errkind.Is(err, errkind.NotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

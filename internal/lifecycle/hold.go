@@ -74,6 +74,9 @@ func (l *Lifecycle) ReleaseHold(ctx context.Context, g access.Grant, name, id, w
 	}
 	h := holds[at]
 	if !h.Active() {
+		if err := w.unflag(ctx, g, h); err != nil { // an earlier release may have stopped before this
+			return Hold{}, err
+		}
 		return Hold{}, errkind.New(errkind.Exists, "hold %s was released already, on %s", id, h.ReleasedAt.Format("2006-01-02"))
 	}
 	now := l.cfg.Clock.Receipt()

@@ -86,7 +86,7 @@ func (l *Lifecycle) view(ctx context.Context, name string) (*view, error) {
 	if w.records, err = w.vault.RecordsAnew(ctx); err != nil {
 		return nil, err
 	}
-	if err := custody.Agree(w.row, w.records); err != nil {
+	if w.row, err = custody.AsRecorded(w.row, w.records); err != nil {
 		return nil, err
 	}
 	if w.bounds, err = custody.Bounds(w.row); err != nil {

@@ -145,7 +145,7 @@ func (w *view) needs(ctx context.Context, out *Locks, now time.Time) (map[string
 // since a hold may have stood in what is lost.
 func (w *view) until(m vault.Point) retention.Until {
 	state := retention.Fold(custody.Facts(m), w.facts)
-	if state.Disposed && !w.broken {
+	if state.Disposed && len(state.Holds) == 0 && !w.broken {
 		return retention.Until{}
 	}
 	until := state.RetainUntil

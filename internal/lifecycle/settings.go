@@ -70,6 +70,9 @@ func (l *Lifecycle) ChangeSettings(ctx context.Context, g access.Grant, name str
 		return nil, err
 	}
 	p, err := l.planSettings(ctx, w, n)
+	if errkind.Is(err, errkind.Exists) {
+		return nil, l.settleAgain(ctx, g, w, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +94,21 @@ func (l *Lifecycle) ChangeSettings(ctx context.Context, g access.Grant, name str
 		return p, l.lockAll(ctx, g, name)
 	}
 	return p, nil
+}
+
+// settleAgain does what an earlier change may not have come to after its record:
+// the catalog follows, and what an immutable vault holds is locked. It gives the
+// error that says that there is nothing else to do.
+func (l *Lifecycle) settleAgain(ctx context.Context, g access.Grant, w *view, done error) error {
+	if err := l.cfg.Custody.Settle(ctx, g, w.row, w.settings()); err != nil {
+		return err
+	}
+	if w.immutable() {
+		if err := l.lockAll(ctx, g, w.row.Name); err != nil {
+			return err
+		}
+	}
+	return done
 }
 
 // lockAll locks what a vault holds, now that it is immutable.

@@ -41,8 +41,12 @@ func (w *view) undeletion(d vault.SoftDeletion, now time.Time, by string) []rete
 }
 
 // deletable gives the points among those chosen that are not deleted yet, if
-// every one of them may be.
-func (w *view) deletable(ctx context.Context, chosen func(standing) bool, now time.Time) ([]standing, error) {
+// every one of them may be by the time that is proven.
+func (l *Lifecycle) deletable(ctx context.Context, w *view, chosen func(standing) bool) ([]standing, error) {
+	proven, err := l.cfg.Clock.MayDelete(w.immutable())
+	if err != nil {
+		return nil, err
+	}
 	var out []standing
 	for _, p := range w.points {
 		if !chosen(p) || p.state.SoftDeleted != nil || p.state.Disposed {
@@ -52,7 +56,7 @@ func (w *view) deletable(ctx context.Context, chosen func(standing) bool, now ti
 		if err != nil {
 			return nil, err
 		}
-		if err := w.mayDelete(p, state, now); err != nil {
+		if err := w.mayDelete(p, state, proven); err != nil {
 			return nil, err
 		}
 		out = append(out, p)

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ func (l *Lifecycle) StopSource(ctx context.Context, g access.Grant, name string,
 	if retain != ByPolicy && retain != ForEver {
 		return SourceChange{}, errkind.New(errkind.Invalid, "a stopped source retains its points by %q or %q, not %q", ByPolicy, ForEver, retain)
 	}
-	s, w, record, err := l.recordOf(ctx, name)
+	s, w, record, err := l.recordOf(ctx, g, name)
 	if err != nil {
 		return SourceChange{}, err
 	}
@@ -75,7 +76,7 @@ func (l *Lifecycle) ResumeSource(ctx context.Context, g access.Grant, name strin
 	if err := g.Require(access.SourceResume); err != nil {
 		return SourceChange{}, err
 	}
-	s, w, record, err := l.recordOf(ctx, name)
+	s, w, record, err := l.recordOf(ctx, g, name)
 	if err != nil {
 		return SourceChange{}, err
 	}
@@ -89,11 +90,16 @@ func (l *Lifecycle) ResumeSource(ctx context.Context, g access.Grant, name strin
 		if _, err := l.cfg.Clock.MayDelete(w.immutable()); err != nil {
 			return SourceChange{}, err // what lets go needs proof of the time
 		}
-		facts = append(facts, retention.Fact{Kind: retention.Unfrozen, At: l.cfg.Clock.Receipt(), By: g.Subject(), FreezeID: stoppedFreeze, Selector: ofSource(s)})
+		facts = append(facts, l.unstopped(g, s))
 	case vault.SourceStopped:
 	}
 	record.State = vault.SourceProtected
 	return l.changeSource(ctx, g, w, s, record, facts)
+}
+
+// unstopped ends what keeps the points of a stopped source for ever.
+func (l *Lifecycle) unstopped(g access.Grant, s catalog.Source) retention.Fact {
+	return retention.Fact{Kind: retention.Unfrozen, At: l.cfg.Clock.Receipt(), By: g.Subject(), FreezeID: stoppedFreeze, Selector: ofSource(s)}
 }
 
 // DeleteSource deletes a source softly with all its points, or nothing of it: a
@@ -102,20 +108,24 @@ func (l *Lifecycle) DeleteSource(ctx context.Context, g access.Grant, name, why 
 	if err := g.Require(access.SourceDelete); err != nil {
 		return SourceChange{}, err
 	}
-	s, w, record, err := l.recordOf(ctx, name)
+	s, w, record, err := l.recordOf(ctx, g, name)
 	if err != nil {
 		return SourceChange{}, err
 	}
 	if record.State == vault.SourceDeleted || record.State == vault.SourcePurged {
 		return SourceChange{}, deletedSource(name)
 	}
-	points, err := w.deletable(ctx, func(p standing) bool { return p.row.SourceID == s.ID }, l.cfg.Clock.Receipt())
+	points, err := l.deletable(ctx, w, func(p standing) bool { return p.row.SourceID == s.ID })
 	if err != nil {
 		return SourceChange{}, errkind.Wrap(errkind.Of(err), err, "source %q is not deleted, and nothing of it; 'source stop %s' ends its backups and lets its points run out", name, name)
 	}
 	d := w.deletion(l.cfg.Clock.Receipt(), g.Subject())
+	facts := d.facts(points, why)
+	if record.State == vault.SourceStoppedForEver {
+		facts = append(facts, l.unstopped(g, s)) // to be deleted is not to be kept for ever
+	}
 	record.State, record.Deleted = vault.SourceDeleted, (*vault.SoftDeletion)(&d)
-	return l.changeSource(ctx, g, w, s, record, d.facts(points, why))
+	return l.changeSource(ctx, g, w, s, record, facts)
 }
 
 // UndeleteSource brings a deleted source back, stopped, with the points that
@@ -124,7 +134,7 @@ func (l *Lifecycle) UndeleteSource(ctx context.Context, g access.Grant, name str
 	if err := g.Require(access.SourceUndelete); err != nil {
 		return SourceChange{}, err
 	}
-	s, w, record, err := l.recordOf(ctx, name)
+	s, w, record, err := l.recordOf(ctx, g, name)
 	if err != nil {
 		return SourceChange{}, err
 	}
@@ -148,6 +158,9 @@ func (l *Lifecycle) purgeSources(ctx context.Context, g access.Grant, w *view, p
 	if err != nil {
 		return err
 	}
+	if _, _, err := w.manifests(ctx); err != nil { // lists what is there
+		return err
+	}
 	for _, record := range custody.SourcesOf(w.records) {
 		if !over(record) {
 			continue
@@ -156,11 +169,7 @@ func (l *Lifecycle) purgeSources(ctx context.Context, g access.Grant, w *view, p
 		if err != nil {
 			return err
 		}
-		left, err := l.cfg.Catalog.History(ctx, s.ID)
-		if err != nil {
-			return err
-		}
-		if len(left) > 0 {
+		if slices.ContainsFunc(w.refs, func(r vault.PointRef) bool { return r.Source == record.ID }) {
 			continue
 		}
 		record.State = vault.SourcePurged
@@ -171,20 +180,30 @@ func (l *Lifecycle) purgeSources(ctx context.Context, g access.Grant, w *view, p
 	return nil
 }
 
-// recordOf gives a source with its record as the vault has it, which decides
-// over the catalog.
-func (l *Lifecycle) recordOf(ctx context.Context, name string) (catalog.Source, *view, vault.SourceRecord, error) {
+// recordOf gives a source with its record as the vault has it, which decides over
+// the catalog. A catalog that lags behind, as after a change that was interrupted,
+// is brought in line first.
+func (l *Lifecycle) recordOf(ctx context.Context, g access.Grant, name string) (catalog.Source, *view, vault.SourceRecord, error) {
 	s, w, err := l.ofSource(ctx, name)
 	if err != nil {
 		return s, w, vault.SourceRecord{}, err
 	}
-	for _, r := range custody.SourcesOf(w.records) {
-		if upper(r.ID.String()) == s.ID {
-			return s, w, r, nil
-		}
+	r, ok := custody.RecordedSource(w.records, sourceID(s))
+	if !ok {
+		r, _, err = custody.SourceRecord(s)
+		return s, w, r, err
 	}
-	r, _, err := custody.SourceRecord(s)
+	row, err := custody.SourceRow(r, w.row.ID)
+	if err == nil && string(row.Detail) != string(s.Detail) {
+		err = errors.Join(l.cfg.Catalog.UpdateSource(ctx, g, row), l.reindex(ctx, g, w))
+	}
 	return s, w, r, err
+}
+
+// sourceID is a source's id as records have it.
+func sourceID(s catalog.Source) vault.SourceID {
+	id, _ := vault.ParseSourceID(s.ID) // the catalog takes no other
+	return id
 }
 
 // changeSource records a source with facts about its points, and then has the

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
 
@@ -16,7 +17,8 @@ type stored struct {
 	users  map[string]int
 
 	certified map[string][]vault.CertificateRecord
-	signed    map[string]signatures
+	signed    map[string][]signature
+	earlier   map[int][]retention.Fact // by number of records
 }
 
 // manifest reads the manifest of a point.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -31,16 +32,19 @@ func (l *Lifecycle) DeleteVault(ctx context.Context, g access.Grant, name, why s
 	s := w.settings()
 	switch {
 	case s.Deleted != nil:
+		// An earlier deletion may have stopped before the catalog followed.
+		if err := errors.Join(l.cfg.Custody.Settle(ctx, g, w.row, s), l.reindex(ctx, g, w)); err != nil {
+			return VaultDeletion{}, err
+		}
 		return VaultDeletion{}, errkind.New(errkind.Exists, "vault %q is deleted already, recoverable until %s", name, s.Deleted.PurgeAfter.Time().Format(time.RFC3339))
 	case s.State == vault.StateLocking:
 		return VaultDeletion{}, errkind.New(errkind.Refused, "vault %q is about to be locked: call that back first with 'vault unlock-request %s'", name, name)
 	}
-	now := l.cfg.Clock.Receipt()
-	points, err := w.deletable(ctx, func(standing) bool { return true }, now)
+	points, err := l.deletable(ctx, w, func(standing) bool { return true })
 	if err != nil {
 		return VaultDeletion{}, errkind.Wrap(errkind.Of(err), err, "vault %q is not deleted, and nothing in it", name)
 	}
-	d := w.deletion(now, g.Subject())
+	d := w.deletion(l.cfg.Clock.Receipt(), g.Subject())
 	s.Deleted = (*vault.SoftDeletion)(&d)
 	if err := l.write(ctx, g, w, s, d.facts(points, why)...); err != nil {
 		return VaultDeletion{}, err
@@ -60,6 +64,9 @@ func (l *Lifecycle) UndeleteVault(ctx context.Context, g access.Grant, name stri
 	}
 	s := w.settings()
 	if s.Deleted == nil {
+		if err := errors.Join(l.cfg.Custody.Settle(ctx, g, w.row, s), l.reindex(ctx, g, w)); err != nil {
+			return VaultDeletion{}, err
+		}
 		return VaultDeletion{}, errkind.New(errkind.Invalid, "vault %q is not deleted", name)
 	}
 	facts := w.undeletion(*s.Deleted, l.cfg.Clock.Receipt(), g.Subject())

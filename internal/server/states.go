@@ -8,6 +8,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/api"
 	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/gate"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -26,6 +27,10 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := r.PathValue("name")
 	plan, err := s.Lifecycle.PlanSettings(r.Context(), name, n)
+	if in.Yes && errkind.Is(err, errkind.Exists) {
+		// What is recorded already may not have been carried out whole.
+		plan, err = &lifecycle.SettingsPlan{Action: access.VaultUpdate}, nil
+	}
 	if err != nil {
 		return err
 	}

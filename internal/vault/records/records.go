@@ -221,7 +221,7 @@ func pointActions() map[retention.FactKind][]access.Action {
 		retention.Disposed:      {access.PointExpire},
 		retention.TagMoved:      {access.BackupRun, access.PointExpire, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 		retention.Frozen:        {access.PointFreeze, access.SourceStop},
-		retention.Unfrozen:      {access.PointUnfreeze, access.SourceResume},
+		retention.Unfrozen:      {access.PointUnfreeze, access.SourceResume, access.SourceDelete},
 		retention.RetainRaised:  {access.PolicyCreate, access.BackupRun, access.PolicyUpdate, access.PolicyShorten, access.SourceUpdate},
 	}
 }
