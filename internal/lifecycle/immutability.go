@@ -155,12 +155,16 @@ func (l *Lifecycle) finishConverting(ctx context.Context, g access.Grant, w *vie
 	if err != nil {
 		return Locking{}, err
 	}
-	if before.Converted == before.Objects && w.row.AssuranceLevel == w.vault.Bucket().Caps().Assurance {
-		return Locking{}, errkind.New(errkind.Exists, "vault %q is locked already", w.row.Name)
-	}
-	// A locking that stopped after its record has not reached the catalog yet.
-	if err := l.cfg.Custody.Settle(ctx, g, w.row, w.settings()); err != nil {
+	known, err := l.cfg.Catalog.Vault(ctx, w.row.ID)
+	if err != nil {
 		return Locking{}, err
+	}
+	if known.Kind != w.row.Kind { // a locking that stopped after its record
+		if err := l.cfg.Custody.Settle(ctx, g, w.row, w.settings()); err != nil {
+			return Locking{}, err
+		}
+	} else if before.Converted == before.Objects && w.row.AssuranceLevel == w.vault.Bucket().Caps().Assurance {
+		return Locking{}, errkind.New(errkind.Exists, "vault %q is locked already", w.row.Name)
 	}
 	if err := convert(ctx, g, w.vault.Bucket(), l.cfg.Clock.Receipt()); err != nil {
 		return Locking{}, err
