@@ -16,6 +16,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/clock"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/jobs"
@@ -40,6 +41,7 @@ type rig struct {
 	// leaky is a store that refuses nothing.
 	leaky   bool
 	heads   heads
+	clock   *clock.Clock // nil for the simulated time itself
 	catalog *catalog.Catalog
 	custody *custody.Custody
 	jobs    *jobs.Runner
@@ -47,11 +49,24 @@ type rig struct {
 	folder  string
 }
 
-func (r *rig) Receipt() time.Time { return r.now }
+func (r *rig) Receipt() time.Time {
+	if r.clock != nil {
+		return r.clock.Receipt()
+	}
+	return r.now
+}
 
-func (r *rig) LockBase(calendar.Period) time.Time { return r.now }
+func (r *rig) LockBase(maximum calendar.Period) time.Time {
+	if r.clock != nil {
+		return r.clock.LockBase(maximum)
+	}
+	return r.now
+}
 
-func (r *rig) MayDelete(bool) (time.Time, error) {
+func (r *rig) MayDelete(immutable bool) (time.Time, error) {
+	if r.clock != nil {
+		return r.clock.MayDelete(immutable)
+	}
 	if f := r.meanwhile; f != nil {
 		r.meanwhile = nil
 		f()
@@ -112,7 +127,7 @@ func newRig(t *testing.T, o options) *rig {
 	if !o.start.IsZero() {
 		r.now = o.start
 	}
-	r.driver = memblob.New(r.Receipt)
+	r.driver = memblob.New(func() time.Time { return r.now }) // the store's own clock is right
 	if o.disk != nil {
 		r.disk = o.disk(r.Receipt)
 	}
@@ -126,7 +141,7 @@ func newRig(t *testing.T, o options) *rig {
 	r.custody = custody.New(custody.Config{DataDir: dir, Catalog: index, Stores: stores{r}, Server: vault.NewID(), Host: "host", Now: r.Receipt,
 		Heads: r.heads, AuditKey: func(context.Context) ([]byte, error) { return []byte(secret), nil }})
 	t.Cleanup(func() { r.must(r.custody.Close()) })
-	r.jobs = jobs.New(jobs.Config{DataDir: dir, Catalog: index, Custody: r.custody, Receipt: r.Receipt, Keep: func(context.Context, time.Time) error { return nil },
+	r.jobs = jobs.New(jobs.Config{DataDir: dir, Catalog: index, Custody: r.custody, Receipt: r.Receipt, LockBase: r.LockBase, Keep: func(context.Context, time.Time) error { return nil },
 		HostNow: r.Receipt, Publish: func(context.Context, *vault.Vault) error { return nil }, Host: "host", Version: "test"})
 	r.life = lifecycle.New(lifecycle.Config{Catalog: index, Custody: r.custody, Clock: r})
 	if o.kind == "" {
