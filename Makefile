@@ -104,6 +104,7 @@ nightly: ## hours of what `make test` does in short: simulated years, mutations,
 	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h -v -run TestSimulation ./internal/vault/index
 	COUNTERFOIL_CRASH_ROUNDS=500 $(GO) test -count=1 -timeout 2h ./test/crash
 	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h ./test/hostile ./test/e2e
+	COUNTERFOIL_LONG=1 $(GO) test -count=1 -timeout 2h -v -run TestYears ./internal/lifecycle
 
 .PHONY: cover
 cover: ## coverage of all packages by all tests

@@ -16,6 +16,10 @@ type Policy struct {
 	Schedule string `json:"schedule"`
 	// Keep says in words how long points are kept, by tag.
 	Keep []PolicyKeep `json:"keep"`
+	// Classes says in words which paths hold records of which class.
+	Classes []string `json:"classes"`
+	// Fiscal says in words how the financial year runs, "" without one.
+	Fiscal string `json:"fiscal,omitempty"`
 	// Document is the policy whole.
 	Document json.RawMessage `json:"document"`
 	// Sources are those under this version, by name.

@@ -275,7 +275,7 @@ func londonNights() []api.PolicyRun {
 
 func policyOne() api.Policy {
 	return api.Policy{Name: "sox", Version: 1, Schedule: nightly, Document: json.RawMessage(`{"name":"sox"}`), Keep: []api.PolicyKeep{{Tag: "daily", For: "30 days"}, {Tag: "yearly", For: "10 years", Due: "01-01"}},
-		Sources: []string{"ledgers"}}
+		Classes: []string{"general_ledger at /gl/**, carried by every point"}, Fiscal: "to the end of March", Sources: []string{"ledgers"}}
 }
 
 func policyChange(applied bool) api.PolicyChange {

@@ -92,7 +92,7 @@ func newLifecycleSign(s *session) *cobra.Command {
 		if yes && in.Reason == "" {
 			return usagef("signing a disposal batch needs --reason")
 		}
-		s.missing = missingVault
+		s.missing = "counterfoil lifecycle plan " + args[0] + " shows what waits"
 		digest := in.Digest
 		in.Digest = ""
 		b, err := ask(ctx, s, existing, func(c *api.Client) (api.Batch, error) {

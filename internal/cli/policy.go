@@ -69,6 +69,8 @@ func newPolicyShow(s *session) *cobra.Command {
 				lines = append(lines, line)
 			}
 			p.list("Keeps", lines)
+			p.fact("Fiscal year", "%s", v.Fiscal)
+			p.list("Classes", v.Classes)
 			p.list("Sources", v.Sources)
 			s.printSheet(p)
 		})

@@ -239,7 +239,7 @@ func (s State) mayDelete(immutable bool, receipt, system time.Time, since time.D
 	case s.Gap != nil:
 		return time.Time{}, errkind.New(errkind.Refused, "nothing is deleted from an immutable vault: nobody watched the time from %s to %s: have a person with approval run 'counterfoil clock attest'", stamp(s.Gap.From), stamp(s.Gap.To))
 	case s.Proven.IsZero():
-		return time.Time{}, errkind.New(errkind.Refused, "nothing is deleted from an immutable vault: no second independent time source proves the time: add one, or have a person with approval run 'counterfoil clock attest'")
+		return time.Time{}, errkind.New(errkind.Refused, "nothing is let go of in an immutable vault, since one clock alone does not prove the time: a vault in an off-site object store brings a second, or a person attests it with 'counterfoil clock attest'")
 	}
 	return s.Proven, nil
 }

@@ -82,7 +82,9 @@ func Term(state retention.PointState) (catalog.Term, error) {
 		t.RetainUntil = &until
 	}
 	for _, tag := range state.Tags {
-		t.Tags = append(t.Tags, TagText(tag))
+		if text := TagText(tag); !slices.Contains(t.Tags, text) { // a close may be taken again
+			t.Tags = append(t.Tags, text)
+		}
 	}
 	if state.Trigger == retention.Remnant {
 		t.Tags = append(t.Tags, catalog.RemnantTag)

@@ -221,7 +221,7 @@ func Classes(rules []policy.ClassRule) (map[string]policy.Class, error) {
 	out := map[string]policy.Class{}
 	for _, r := range rules {
 		found := false
-		for _, name := range []string{policy.DefaultClassSet, "article"} {
+		for _, name := range policy.ClassSets() {
 			set, err := policy.Classes(name)
 			if err != nil {
 				return nil, err

@@ -68,6 +68,9 @@ func (n *NewVault) fill() error {
 	if n.SoftDeleteDays == 0 && n.Kind != vault.Trial {
 		n.SoftDeleteDays = 14
 	}
+	if n.Maximum.Unlimited || n.Maximum.Compare(retention.MostMax) > 0 {
+		return errkind.New(errkind.Invalid, "vault %q would lock up to %s ahead, which nobody can take back: the maximum is %s at most; longer retention is kept by locks that are renewed", n.Name, n.Maximum.Words(), retention.MostMax.Words())
+	}
 	if n.Minimum.Compare(n.Maximum) > 0 {
 		return errkind.New(errkind.Invalid, "vault %q would keep points at least %s and lock nothing beyond %s: the minimum must not be longer than the maximum", n.Name, n.Minimum.Words(), n.Maximum.Words())
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
+	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/vault"
 )
@@ -68,6 +69,8 @@ func checkEvent(e retention.Event, now time.Time) (retention.Event, error) {
 	switch {
 	case e.Name == "":
 		return e, errkind.New(errkind.Invalid, "an event needs its name, such as audit_signed_off")
+	case !starts(e.Name):
+		return e, errkind.New(errkind.Invalid, "no record class waits for an event %q, and %q is for fiscal closes; `counterfoil class list` shows from which events classes count", e.Name, retention.CloseEvent)
 	case e.At.IsZero():
 		return e, errkind.New(errkind.Invalid, "event %q needs the date on which it happened", e.Name)
 	case e.At.After(now.Add(24 * time.Hour)):
@@ -82,6 +85,21 @@ func checkEvent(e retention.Event, now time.Time) (retention.Event, error) {
 		return e, errkind.New(errkind.Invalid, "event %q says of no point that it concerns it: give sources, classes, points or a period of receipt", e.Name)
 	}
 	return e, nil
+}
+
+// starts reports whether an event of that name starts anything: the period of a
+// record class, or the asking for a close.
+func starts(name string) bool {
+	if name == retention.CloseEvent {
+		return true
+	}
+	for _, set := range policy.ClassSets() {
+		classes, err := policy.Classes(set)
+		if err == nil && slices.ContainsFunc(classes.Classes, func(c policy.Class) bool { return !c.FromReceipt() && c.ClockStart == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Events lists the events recorded in a vault, in the order of their records.

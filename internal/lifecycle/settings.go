@@ -222,8 +222,8 @@ func (c *settingsChange) maximum(to calendar.Period) {
 	switch order := to.Compare(from); {
 	case err != nil:
 		c.refused = err
-	case to.Unlimited:
-		c.invalid("the maximum bounds how far ahead anything is locked, so it cannot be unlimited")
+	case to.Unlimited || to.Compare(retention.MostMax) > 0:
+		c.invalid("the maximum bounds how far ahead anything is locked, so it is %s at most; longer retention is kept by locks that are renewed", retention.MostMax.Words())
 	case order == 0:
 		return
 	case order < 0 && c.locked():

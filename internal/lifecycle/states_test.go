@@ -104,8 +104,9 @@ func TestSettings_WhatMayChangeInWhichState(t *testing.T) {
 		{"always on of none", vault.Unlocked, lifecycle.NewSettings{SoftDeleteOn: true, SoftDeleteDays: days(0)}, "", errkind.Invalid, "while it is off"},
 		{"shorter minimum", vault.Unlocked, lifecycle.NewSettings{Minimum: p(calendar.Days(1))}, access.VaultWeaken, 0, "those there are keep"},
 		{"longer minimum than the policy's", vault.Unlocked, lifecycle.NewSettings{Minimum: p(calendar.Days(60))}, "", errkind.Refused, "would not fit"},
-		{"99 years", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Years(99))}, access.VaultHarden, 0, "99 years"},
-		{"no maximum", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Forever())}, "", errkind.Invalid, "cannot be unlimited"},
+		{"30 years", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Years(30))}, access.VaultHarden, 0, "30 years"},
+		{"99 years", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Years(99))}, "", errkind.Invalid, "50 years at most"},
+		{"no maximum", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Forever())}, "", errkind.Invalid, "50 years at most"},
 		{"maximum below the policy", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Years(2))}, "", errkind.Refused, "would not fit"},
 		{"both ways", vault.Unlocked, lifecycle.NewSettings{Maximum: p(calendar.Years(20)), SoftDeleteDays: days(0)}, "", errkind.Invalid, "one at a time"},
 	} {

@@ -62,9 +62,12 @@ const DefaultClassSet = "uk-us"
 //go:embed classes/*.json
 var classFiles embed.FS
 
+// ClassSets names the built-in sets of record classes.
+func ClassSets() []string { return []string{DefaultClassSet, "article"} }
+
 // Classes gives one of the built-in sets: "uk-us", the default, or "article".
 func Classes(set string) (ClassSet, error) {
-	if !slices.Contains([]string{DefaultClassSet, "article"}, set) {
+	if !slices.Contains(ClassSets(), set) {
 		return ClassSet{}, errkind.New(errkind.NotFound, "there is no class set %q", set)
 	}
 	data, err := classFiles.ReadFile("classes/" + set + ".json")

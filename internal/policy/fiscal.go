@@ -45,6 +45,19 @@ func (f Fiscal) IsClosed(d calendar.Date) bool {
 		slices.ContainsFunc(f.Holidays, func(h calendar.Holidays) bool { return h.Has(d) })
 }
 
+// Words says how the year runs.
+func (f Fiscal) Words() string {
+	month := time.Month(f.EndMonth).String()
+	if f.Weeks == calendar.NoWeeks {
+		return "to the end of " + month
+	}
+	day := "last " + string(f.Weekday) + " of " + month
+	if f.Anchor == calendar.NearestWeekday {
+		day = string(f.Weekday) + " nearest the end of " + month
+	}
+	return "52 or 53 weeks (" + string(f.Weeks) + ") to the " + day
+}
+
 // FiscalYear gives the fiscal year of a yearly rule that falls due by one.
 func (p Policy) FiscalYear(r KeepRule) (calendar.FiscalYear, bool) {
 	switch {

@@ -147,3 +147,15 @@ func TestValidate_ListsEveryErrorOfAFinancialCalendar(t *testing.T) {
 	}
 	golden(t, "fiscal_invalid.txt", out.String())
 }
+
+func TestFiscal_Words(t *testing.T) {
+	for want, f := range map[string]Fiscal{
+		"to the end of March": {EndMonth: 3},
+		"52 or 53 weeks (4-5-4) to the saturday nearest the end of January": {EndMonth: 1, Weeks: calendar.FourFiveFour, Weekday: "saturday", Anchor: calendar.NearestWeekday},
+		"52 or 53 weeks (4-4-5) to the last friday of December":             {EndMonth: 12, Weeks: calendar.FourFourFive, Weekday: "friday", Anchor: calendar.LastWeekday},
+	} {
+		if got := f.Words(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

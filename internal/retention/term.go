@@ -23,6 +23,9 @@ var (
 	DefaultMin = calendar.Days(7)
 	DefaultMax = calendar.Years(12)
 	SlideStep  = calendar.Years(7)
+	// MostMax is the longest maximum that a vault may have: what is kept longer is
+	// kept by locks that are renewed, and a mistyped one cannot be taken back.
+	MostMax = calendar.Years(50)
 )
 
 func (b Bounds) max() calendar.Period { return orDefault(b.Max, DefaultMax) }

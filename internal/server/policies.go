@@ -64,7 +64,7 @@ func policyOf(row catalog.Policy, sources []catalog.Source) (api.Policy, error) 
 	if err != nil {
 		return api.Policy{}, err
 	}
-	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}, Sources: []string{}}
+	out := api.Policy{Name: row.Name, Version: row.Version, Schedule: p.Schedule.Words(p.Zone), Document: row.Body, Keep: []api.PolicyKeep{}, Classes: []string{}, Sources: []string{}}
 	for _, s := range sources {
 		if s.Policy == row.Name && s.PolicyVersion == row.Version {
 			out.Sources = append(out.Sources, s.Name)
@@ -77,8 +77,29 @@ func policyOf(row catalog.Policy, sources []catalog.Source) (api.Policy, error) 
 		}
 		out.Keep = append(out.Keep, keep)
 	}
+	for _, c := range p.Classes {
+		out.Classes = append(out.Classes, classWords(c))
+	}
+	if p.Fiscal != nil {
+		out.Fiscal = p.Fiscal.Words()
+	}
 	out.Keep = append(out.Keep, api.PolicyKeep{Tag: "on-demand", For: p.OnDemand.Words()}, api.PolicyKeep{Tag: "every point", For: p.EveryPoint.Words()})
 	return out, nil
+}
+
+// classWords says where the records of a class are and what carries its period.
+func classWords(c policy.ClassRule) string {
+	text := c.Class
+	if c.Path != "" {
+		text += " at " + c.Path
+	}
+	if c.Carrier() == policy.EveryPoint {
+		text += ", carried by every point"
+	}
+	if c.BeyondMaximum != "" {
+		text += ", beyond its maximum: " + c.BeyondMaximum
+	}
+	return text
 }
 
 // dueOf says in a few words when a tag falls due.

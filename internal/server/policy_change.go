@@ -189,7 +189,7 @@ func longerOf(p retention.PointChange) api.LongerPoint {
 
 func (s *Server) class(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	sets := []string{policy.DefaultClassSet, "article"}
+	sets := policy.ClassSets()
 	if set := r.URL.Query().Get("set"); set != "" {
 		sets = []string{set}
 	}
