@@ -164,6 +164,9 @@ type Certificate struct {
 	AuditEvent    string    `json:"audit_event"`
 	Packs         int64     `json:"packs"`
 	SharedPacks   int64     `json:"shared_packs"` // of those, also needed by other points
+	// ErasedAt is when what only it had was erased; left out while LeftPacks are there.
+	ErasedAt  *time.Time `json:"erased_at,omitempty"`
+	LeftPacks int        `json:"left_packs"`
 }
 
 // SignBatch asks for the disposal batch that waits for a signature in an office,

@@ -161,6 +161,7 @@ func newLifecycleCertificates(s *session) *cobra.Command {
 			column[api.Certificate]{head: "RECEIVED", cell: func(c api.Certificate) string { return s.when(c.ReceivedAt) }},
 			column[api.Certificate]{head: "RETAINED UNTIL", cell: func(c api.Certificate) string { return s.when(c.RetainedUntil) }},
 			column[api.Certificate]{head: "DISPOSED", cell: func(c api.Certificate) string { return s.when(c.DisposedAt) }},
+			column[api.Certificate]{head: "ERASED", cell: func(c api.Certificate) string { return s.whenOf(c.ErasedAt) }},
 			column[api.Certificate]{head: "SIZE", right: true, cell: func(c api.Certificate) string { return size(c.Size) }},
 		)
 	})

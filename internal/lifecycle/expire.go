@@ -339,7 +339,7 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 	if err != nil {
 		return vault.CertificateRecord{}, err
 	}
-	users, err := w.packUsers(ctx)
+	stay, err := w.staying(ctx, plan)
 	if err != nil {
 		return vault.CertificateRecord{}, err
 	}
@@ -359,20 +359,13 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 	}
 	cert.Packs = int64(len(packs))
 	for _, p := range packs {
-		if users[p] > 1 {
+		if stay[p] {
 			cert.SharedPacks++
+		} else if name, ok := vault.PackName(p); ok {
+			cert.Last = append(cert.Last, name[:]...)
 		}
 	}
 	return cert, nil
-}
-
-// Certificates lists the disposals recorded in a vault, in their order.
-func (l *Lifecycle) Certificates(ctx context.Context, name string) ([]vault.CertificateRecord, error) {
-	w, err := l.view(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return w.allCertificates()
 }
 
 // DigestText writes a plan's digest.

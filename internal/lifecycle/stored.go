@@ -14,7 +14,7 @@ type stored struct {
 	refs   []vault.PointRef // nil until listed
 	points map[string]vault.Point
 	needed map[string][]string // packs, by point object
-	users  map[string]int
+	stay   map[string]bool     // packs that stay needed
 
 	certified map[string][]vault.CertificateRecord
 	signed    map[string][]signature
@@ -75,13 +75,20 @@ func (w *view) packs(ctx context.Context, m vault.Point) ([]string, error) {
 	return names, nil
 }
 
-// packUsers counts the points of the view that need each pack.
-func (w *view) packUsers(ctx context.Context) (map[string]int, error) {
-	if w.users != nil {
-		return w.users, nil
+// staying gives the packs that points need which do not go with a plan.
+func (w *view) staying(ctx context.Context, plan *Expiry) (map[string]bool, error) {
+	if w.stay != nil {
+		return w.stay, nil
 	}
-	users := map[string]int{}
+	going := map[string]bool{}
+	for _, c := range plan.Expire {
+		going[c.Point] = true
+	}
+	stay := map[string]bool{}
 	for _, p := range w.points {
+		if going[p.row.ID] {
+			continue
+		}
 		m, err := w.manifest(ctx, p.object)
 		if errkind.Is(err, errkind.NotFound) || errkind.Is(err, errkind.Damaged) {
 			continue // it needs nothing that could be named
@@ -94,11 +101,11 @@ func (w *view) packUsers(ctx context.Context) (map[string]int, error) {
 			return nil, err
 		}
 		for _, n := range names {
-			users[n]++
+			stay[n] = true
 		}
 	}
-	w.users = users
-	return users, nil
+	w.stay = stay
+	return stay, nil
 }
 
 // allCertificates gives the disposals recorded, in their order.

@@ -90,7 +90,9 @@ func (s *Server) certificates(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := []api.Certificate{}
 	for _, c := range list {
-		out = append(out, certificateOf(c))
+		x := certificateOf(c.CertificateRecord)
+		x.ErasedAt, x.LeftPacks = moment(c.Erased), c.Left
+		out = append(out, x)
 	}
 	return writeJSON(w, out)
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"github.com/counterfoil/counterfoil/internal/vault/objects"
+	"github.com/counterfoil/counterfoil/internal/vault/pack"
 	"github.com/counterfoil/counterfoil/internal/vault/points"
 	"github.com/counterfoil/counterfoil/internal/vault/reader"
 	"github.com/counterfoil/counterfoil/internal/vault/records"
@@ -218,3 +219,10 @@ var (
 	ContentKey    = reader.ContentKey
 	NewFact       = records.NewFact
 )
+
+// PackName gives the name of a pack from that of its object; ok is false for any
+// other object.
+func PackName(object string) (name [32]byte, ok bool) {
+	_, n, ok := pack.ParseObject(object)
+	return n, ok
+}

@@ -56,6 +56,9 @@ type CertificateRecord struct {
 	// because other points need them.
 	Packs       int64 `cbor:"20,keyasint"`
 	SharedPacks int64 `cbor:"21,keyasint"`
+	// Last are the 32-byte names of the packs that no point needs any more, joined:
+	// when the last of them is collected, what it alone had is erased.
+	Last []byte `cbor:"22,keyasint,omitempty"`
 }
 
 // ProofRecord is the root of a retention proof.

@@ -26,7 +26,7 @@ func wires() []any {
 		&RemovedRecord{Point: objects.PointID{1}, Source: objects.SourceID{2}, Number: 3, Digest: digest},
 		&BatchRecord{ID: "b", At: stamp, By: "ann", Points: []string{"p"}, Why: "w", As: SignedByOwner},
 		&CertificateRecord{ID: "c", Point: objects.PointID{1}, Source: objects.SourceID{2}, SourceName: "books", Number: 3, Manifest: digest, Received: stamp, Size: 4, Entries: 5,
-			Policy: "sox", PolicyVersion: 1, Until: stamp, Grounds: []string{"g"}, Batch: "b", Proven: stamp, Disposed: stamp, By: "ann", Event: "e", Record: 6, Packs: 7, SharedPacks: 2},
+			Policy: "sox", PolicyVersion: 1, Until: stamp, Grounds: []string{"g"}, Batch: "b", Proven: stamp, Disposed: stamp, By: "ann", Event: "e", Record: 6, Packs: 7, SharedPacks: 2, Last: digest[:]},
 		&ProofRecord{Point: objects.PointID{1}, At: stamp, Root: digest, Objects: 2, Until: stamp},
 		&CanaryRecord{At: stamp, Object: "canary/x", Mode: "governance", Verdict: "pass", Attempts: []string{"delete: pass"}},
 		&ErasureRecord{ID: "e", At: stamp, By: "ann", Subject: "s", Reason: "DSR-7", Sources: []objects.SourceID{{3}}, Paths: [][]byte{[]byte("hr/m\xfcller")}, Until: stamp},
