@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/counterfoil/counterfoil/internal/access"
+	"github.com/counterfoil/counterfoil/internal/calendar"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/hold"
@@ -248,45 +249,98 @@ func TestEvent_FourteenMonthsLater(t *testing.T) {
 
 // TestLocks_CallsOfAYear counts the lock calls of a year of daily points over a
 // vault of many packs, of which a little changes each day, against extending
-// every object every day.
+// every object every day. Points without an end are counted on their own.
 func TestLocks_CallsOfAYear(t *testing.T) {
-	const packs, churn, days = 30_000, 90, 365 // 0.3 % of about a terabyte
-	p := policy.SOX()
+	for _, c := range []struct {
+		name  string
+		churn int // of 30 000 packs, about a terabyte, each day
+		until retention.Until
+		most  float64 // percent
+	}{
+		{"0.1 % changes", 30, retention.Until{}, 2},
+		{"0.5 % changes", 150, retention.Until{}, 2},
+		// Every pack is young: it becomes part of a week and of a month once each.
+		{"1 % changes", 300, retention.Until{}, 3},
+		{"unlimited", 90, retention.Until{Unlimited: true}, 1},
+		{"waiting for an event", 90, retention.Until{OpenEnded: true, Step: calendar.Years(7)}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			y := lockYear{t: t, until: c.until, packs: make([]lockedPack, 30_000)}
+			y.run(365, c.churn)
+			share := 100 * float64(y.calls) / float64(y.naive)
+			t.Logf("%d lock calls, %.2f %% of %d", y.calls, share, y.naive)
+			if share > c.most {
+				t.Errorf("%.2f %% of the calls of a daily extension, %.0f %% are the most", share, c.most)
+			}
+		})
+	}
+}
+
+// lockedPack is a pack with the end of its lock, until when the points that need it
+// are kept, and the furthest bin edge or step of any of them.
+type lockedPack struct{ until, needed, edge time.Time }
+
+type lockYear struct {
+	t            *testing.T
+	until        retention.Until // beside what the policy says
+	packs        []lockedPack
+	history      []retention.PastPoint
+	calls, naive int
+}
+
+func (y *lockYear) run(days, churn int) {
 	start := time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)
-	locked := make([]time.Time, packs)
 	newest := 0
-	calls, naive := 0, 0
-	var history []retention.PastPoint
 	for day := range days {
 		now := start.AddDate(0, 0, day)
-		a := retention.Assign(retention.AssignInput{Source: "s", Policy: p, Zone: time.UTC, ReceivedAt: now, SourceCreatedAt: start, Trigger: retention.Scheduled,
-			Complete: true, Entries: 10, Bytes: 10, History: history, Bounds: retention.Bounds{Min: retention.DefaultMin, Max: retention.DefaultMax}})
-		history = append(history, retention.PastPoint{ID: strconv.Itoa(day), ReceivedAt: now, Complete: true, Tags: a.Tags, Entries: 10, Bytes: 10})
-		lock := retention.LockFor(now, now, a.RetainUntil, retention.DefaultMax)
-		if day > 0 {
-			for range churn { // replaced by new packs, locked as they are written
-				locked[newest%packs] = lock.Target
-				newest++
-			}
+		kept := y.point(now, start)
+		lock := retention.LockFor(now, now, kept, retention.DefaultMax)
+		for range churn { // replaced by new packs, locked as they are written
+			p := &y.packs[newest%len(y.packs)]
+			y.check(*p)
+			*p = lockedPack{until: lock.Target}
+			newest++
 		}
-		for i, have := range locked {
-			if day == 0 {
-				locked[i] = lock.Target
-				continue
+		for i := range y.packs {
+			p := &y.packs[i]
+			if day == 0 && p.until.IsZero() {
+				p.until = lock.Target
 			}
-			naive++
-			if have.Before(lock.Least) {
-				locked[i] = lock.Target
-				calls++
+			y.naive++
+			p.needed, p.edge = later(p.needed, kept.Time), later(p.edge, lock.Target)
+			if p.until.Before(lock.Least) {
+				p.until = lock.Target
+				y.calls++
 			}
-			if locked[i].Before(a.RetainUntil.Time) {
-				t.Fatalf("day %d: a pack is locked until %s, a point that needs it is kept until %s", day, locked[i], a.RetainUntil.Time)
-			}
+			y.check(*p)
 		}
 	}
-	share := float64(calls) / float64(naive)
-	t.Logf("%d lock calls, %.2f %% of %d", calls, 100*share, naive)
-	if share > 0.02 {
-		t.Errorf("%.2f %% of the calls of a daily extension, 2 %% are the most", 100*share)
+}
+
+// point decides about the point of a day.
+func (y *lockYear) point(now, start time.Time) retention.Until {
+	id := strconv.Itoa(len(y.history))
+	a := retention.Assign(retention.AssignInput{Point: id, Source: "s", Policy: policy.SOX(), Zone: time.UTC, ReceivedAt: now, SourceCreatedAt: start, Trigger: retention.Scheduled,
+		Complete: true, Entries: 10, Bytes: 10, History: y.history, Bounds: retention.Bounds{Min: retention.DefaultMin, Max: retention.DefaultMax}})
+	y.history = append(y.history, retention.PastPoint{ID: id, ReceivedAt: now, Complete: true, Tags: a.Tags, Entries: 10, Bytes: 10})
+	return retention.Longest(a.RetainUntil, y.until)
+}
+
+// check fails for a pack that is locked too short, or beyond the bin of all that
+// need it.
+func (y *lockYear) check(p lockedPack) {
+	y.t.Helper()
+	if p.until.Before(p.needed) {
+		y.t.Fatalf("locked until %s, and a point that needs it is kept until %s", p.until, p.needed)
 	}
+	if !p.edge.IsZero() && p.until.After(p.edge) {
+		y.t.Fatalf("locked until %s, beyond the edge of its bin at %s", p.until, p.edge)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
