@@ -119,7 +119,7 @@ func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
 	if err := session.Flush(ctx); err != nil {
 		return Result{}, err
 	}
-	remnants, err := a.keepGone(ctx, g, started)
+	remnants, err := a.keepGone(ctx, g)
 	if err != nil {
 		return Result{}, keepError(r.Source.Name, err)
 	}

@@ -226,3 +226,34 @@ func TestRemnant_TakesNoTagFromOthers(t *testing.T) {
 		t.Errorf("the point has tags %q, %v", p.Tags, err)
 	}
 }
+
+// TestRemnant_OfADeletedPointThatComesBack lets a record vanish while all points
+// that had it are deleted and can still be brought back.
+func TestRemnant_OfADeletedPointThatComesBack(t *testing.T) {
+	r := ledgers(t)
+	r.must(r.change(access.VaultWeaken, lifecycle.NewSettings{Immutability: new(string(vault.StateOff))}))
+	r.backup()
+	r.days(1)
+	r.write("gl/a.csv", "record")
+	had := r.backup()
+	r.days(1)
+	for _, p := range r.points() {
+		_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), p.ID, "by mistake")
+		r.must(err)
+	}
+	r.must(os.Remove(filepath.Join(r.folder, "gl", "a.csv")))
+	r.backup()
+	_, err := r.life.UndeletePoint(t.Context(), grant(access.PointUndelete), had.ID)
+	r.must(err)
+	for range 5 {
+		r.days(10)
+		r.backup()
+		r.expire()
+	}
+	if p, err := r.catalog.Point(t.Context(), had.ID); err != nil || p.State != catalog.PointPurged {
+		t.Errorf("the point that had it is %s, %v", p.State, err)
+	}
+	if remnants := r.remnants(); len(remnants) != 1 || r.restored(remnants[0].ID, "gl/a.csv") != "record" {
+		t.Errorf("%+v", remnants)
+	}
+}
