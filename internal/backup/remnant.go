@@ -228,7 +228,7 @@ func (w *remnant) draft(root vault.Digest) vault.Draft {
 	t, stats := &w.tree, w.session.Stats()
 	entries := t.files + t.dirs
 	return vault.Draft{
-		Root: root, Started: w.began, Complete: w.problemN == 0, Size: t.bytes, Entries: entries,
+		Root: root, Started: w.began, Received: vault.StampOf(w.a.r.Receipt()), Complete: w.problemN == 0, Size: t.bytes, Entries: entries,
 		Body: vault.Body{
 			Classes: w.classes.points(), Problems: w.problems, ProblemCount: w.problemN,
 			Statistics: map[string]int64{
