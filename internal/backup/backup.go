@@ -15,10 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/counterfoil/counterfoil/internal/access"
-	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/errkind"
-	"github.com/counterfoil/counterfoil/internal/hold"
-	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/source"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -28,29 +25,11 @@ import (
 type Request struct {
 	Vault  *vault.Vault
 	Reader source.Reader
-	// Source is recorded in the point.
-	Source vault.SourceRecord
-	Policy policy.Policy
-	Zone   *time.Location
-	// Classes are the record classes of the source, by id.
-	Classes map[string]policy.Class
-	Bounds  retention.Bounds
-	// Known is the number of the last point that the catalog knows, 0 for none,
-	// and KnownDigest the digest of its manifest.
-	Known       uint64
-	KnownDigest [32]byte
-	// Events and Holds are those recorded in the vault.
-	Events []retention.Event
-	Holds  []hold.Hold
-	// History are the earlier points of the source, oldest first.
-	History []retention.PastPoint
+	// Terms are those when the run begins. Again reads them anew before anything is
+	// committed, and its error ends the run without a point; nil leaves them as they are.
+	Terms
+	Again   func(context.Context) (Terms, error)
 	Trigger retention.Trigger
-	// Trial marks the point as one of a trial vault.
-	Trial bool
-	// Lock is the mode in which objects are locked.
-	Lock blob.Mode
-	// LockBase dates locks; nil is the receipt time.
-	LockBase func() time.Time
 	// Receipt reads the trusted clock.
 	Receipt func() time.Time
 	// HostNow reads the clock of the source's host, by which its files are dated.
@@ -119,11 +98,19 @@ func Run(ctx context.Context, g access.Grant, r Request) (Result, error) {
 	if err := session.Flush(ctx); err != nil {
 		return Result{}, err
 	}
-	remnants, err := a.keepGone(ctx, g, started)
+	if err := a.renew(ctx); err != nil {
+		return Result{}, err
+	}
+	remnants, err := a.keepGone(ctx, g)
 	if err != nil {
 		return Result{}, keepError(r.Source.Name, err)
 	}
-	result, err := a.commit(ctx, g, started)
+	// Receipt comes first: what was recorded before it counts for the point.
+	received := r.Receipt()
+	if err := a.renew(ctx); err != nil {
+		return Result{}, err
+	}
+	result, err := a.commit(ctx, g, started, received)
 	result.Remnants = remnants
 	return result, err
 }

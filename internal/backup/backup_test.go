@@ -201,8 +201,8 @@ func (r *rig) run() (backup.Result, error) {
 	r.t.Helper()
 	r.now = r.now.Add(24 * time.Hour)
 	r.src.opened = nil
-	request := backup.Request{Vault: r.v, Reader: r.reader, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
-		Trigger: retention.Scheduled, Trial: true, Receipt: func() time.Time { return r.now }, HostNow: func() time.Time { return r.now }}
+	request := backup.Request{Vault: r.v, Reader: r.reader, Terms: backup.Terms{Source: r.record, Policy: policy.SOX(), Zone: time.UTC, Trial: true},
+		Trigger: retention.Scheduled, Receipt: func() time.Time { return r.now }, HostNow: func() time.Time { return r.now }}
 	if r.adjust != nil {
 		r.adjust(&request)
 	}

@@ -79,8 +79,8 @@ func (r *diskRig) run(b *testing.B) backup.Result {
 	b.Helper()
 	r.now = r.now.Add(time.Hour)
 	at := r.now
-	res, err := backup.Run(b.Context(), grant(access.BackupRun), backup.Request{Vault: r.v, Reader: r.reader, Source: r.record, Policy: policy.SOX(), Zone: time.UTC,
-		Trigger: retention.Scheduled, Trial: true, Receipt: func() time.Time { return at }, HostNow: func() time.Time { return at }})
+	res, err := backup.Run(b.Context(), grant(access.BackupRun), backup.Request{Vault: r.v, Reader: r.reader, Terms: backup.Terms{Source: r.record, Policy: policy.SOX(), Zone: time.UTC, Trial: true},
+		Trigger: retention.Scheduled, Receipt: func() time.Time { return at }, HostNow: func() time.Time { return at }})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // commit makes the point of what was walked.
-func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Time) (Result, error) {
+func (a *assembler) commit(ctx context.Context, g access.Grant, started, received time.Time) (Result, error) {
 	stats := a.session.Stats()
 	made, err := a.r.commit(ctx, g, a.session, a.r.Trigger, a.classes.found(), vault.Draft{
-		Root: a.rootDigest, Started: vault.StampOf(started), Complete: a.problemN == 0, Size: a.bytes, Entries: a.entries, Hints: &a.hints, Body: a.body(stats),
+		Root: a.rootDigest, Started: vault.StampOf(started), Received: vault.StampOf(received), Complete: a.problemN == 0, Size: a.bytes, Entries: a.entries, Hints: &a.hints, Body: a.body(stats),
 	})
 	if err != nil {
 		return Result{}, err
@@ -23,9 +23,9 @@ func (a *assembler) commit(ctx context.Context, g access.Grant, started time.Tim
 	return Result{Made: made, New: stats.New.Load(), Stored: stats.Stored.Load(), Files: a.files, Dirs: a.dirs, Unchanged: a.unchanged}, nil
 }
 
-// commit dates a draft, asks the rules how long it is kept, and makes the point.
+// commit asks the rules how long a draft is kept, and makes the point.
 func (r *Request) commit(ctx context.Context, g access.Grant, s *vault.Session, trigger retention.Trigger, found []retention.FoundClass, d vault.Draft) (Made, error) {
-	received := r.Receipt()
+	received := d.Received.Time()
 	in := retention.AssignInput{
 		Source: r.Source.ID.String(), Policy: r.Policy, Zone: r.Zone, ReceivedAt: received, SourceCreatedAt: r.Source.Created.Time(),
 		Trigger: trigger, Complete: d.Complete, Entries: d.Entries, Bytes: d.Size, History: r.History, Classes: found, Events: r.Events, Holds: r.Holds, Bounds: r.Bounds,
@@ -33,11 +33,11 @@ func (r *Request) commit(ctx context.Context, g access.Grant, s *vault.Session, 
 	assigned := retention.Assign(in)
 	base := received
 	if r.LockBase != nil {
-		base = r.LockBase()
+		base = r.LockBase(r.Bounds.Max)
 	}
 	lock := retention.LockFor(base, received, assigned.RetainUntil, r.Bounds.Max)
-	d.Source, d.Received, d.Trial, d.Known, d.KnownDigest = r.Source.ID, vault.StampOf(received), r.Trial, r.Known, r.KnownDigest
-	d.LockUntil, d.OwnLockUntil = vault.StampOf(lock.Target), vault.StampOf(lock.Exact)
+	d.Source, d.Trial, d.Known, d.KnownDigest = r.Source.ID, r.Trial, r.Known, r.KnownDigest
+	d.Lock, d.LockUntil, d.OwnLockUntil = r.Lock, vault.StampOf(lock.Target), vault.StampOf(lock.Exact)
 	d.Term, d.RetainUntil = term(assigned.Computed)
 	d.Body.Source, d.Body.Host, d.Body.Version = r.Source, r.Host, r.Version
 	d.Body.Retention = facts(in, assigned)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -33,10 +32,9 @@ func keepError(source string, err error) error {
 
 // keeper makes the remnants of one run.
 type keeper struct {
-	a       *assembler
-	grant   access.Grant
-	started time.Time
-	reader  *vault.Reader
+	a      *assembler
+	grant  access.Grant
+	reader *vault.Reader
 	// past are the earlier points as the rules know them, by id.
 	past map[string]retention.PastPoint
 	// kept are the remnants since the last state of the source: those of a run
@@ -50,18 +48,19 @@ type keeper struct {
 
 // keepGone makes remnants of the records that earlier points have and the one
 // about to be made has not. The last point of the source is compared as a whole;
-// for what that one could not read, those before it. A point that somebody
-// deleted is passed over, so that what was to be deleted does not come back.
+// for what that one could not read, those before it. A deleted point is compared
+// as long as it was not disposed of: until then it can be brought back, and its
+// records need a carrier when it is.
 //
 // The remnants come before the point: a run that stops in between leaves the
 // earlier point the last one, with which the next run compares again.
-func (a *assembler) keepGone(ctx context.Context, g access.Grant, started time.Time) ([]Made, error) {
+func (a *assembler) keepGone(ctx context.Context, g access.Grant) ([]Made, error) {
 	if !a.classes.carriedBelow("") {
 		return nil, nil
 	}
 	listed := vault.Body{Problems: slices.Clone(a.sortedProblems())}
 	listed.Fit() // what the point will not tell of is taken for gone now, since no later run could
-	k := &keeper{a: a, grant: g, started: started, within: newRegion(""), unread: unread(listed.Problems), past: map[string]retention.PastPoint{}}
+	k := &keeper{a: a, grant: g, within: newRegion(""), unread: unread(listed.Problems), past: map[string]retention.PastPoint{}}
 	for _, p := range a.r.History {
 		k.past[p.ID] = p
 	}
@@ -81,10 +80,10 @@ func (a *assembler) keepGone(ctx context.Context, g access.Grant, started time.T
 func (k *keeper) compare(ctx context.Context, p vault.Point) error {
 	known := k.past[p.Envelope.ID.String()]
 	switch {
-	case known.Deleted:
+	case known.Disposed:
 		return nil
 	case isRemnant(p):
-		if known.Verified != retention.Failed {
+		if !known.Deleted && known.Verified != retention.Failed {
 			k.kept = append(k.kept, p)
 		}
 		return nil
@@ -113,7 +112,7 @@ func (k *keeper) compare(ctx context.Context, p vault.Point) error {
 	}
 	c := comparison{reader: k.reader, before: p.Envelope.Root, after: k.a.rootDigest, classes: &k.a.classes, within: k.within, unread: k.unread, broken: tell,
 		blind: slices.Collect(maps.Keys(unread(p.Body.Problems).tops))}
-	if err := k.keep(ctx, &c); err != nil {
+	if err := k.keep(ctx, &c, p.Envelope.Started); err != nil {
 		return err
 	}
 	k.next(p, slices.Collect(maps.Keys(broken)))
@@ -135,9 +134,10 @@ func (k *keeper) warn(format string, args ...any) {
 }
 
 // keep makes a remnant of what a comparison finds gone, if it finds anything.
-func (k *keeper) keep(ctx context.Context, c *comparison) error {
+// began is when the reading of the earlier point began.
+func (k *keeper) keep(ctx context.Context, c *comparison, began vault.Stamp) error {
 	r := k.a.r
-	w := remnant{keeper: k, classes: newClassCount(r)}
+	w := remnant{keeper: k, began: began, classes: newClassCount(r)}
 	defer w.abort()
 	if err := c.run(ctx, func(x vault.Change) { w.tree.enter(x) }, func(x vault.Change) error { return w.add(ctx, x) }); err != nil {
 		return err
@@ -171,6 +171,9 @@ func (k *keeper) keep(ctx context.Context, c *comparison) error {
 // remnant is a remnant being made.
 type remnant struct {
 	*keeper
+	// began is when the point was begun of which this keeps the records as they
+	// were then: an erasure that concerns that point concerns the remnant.
+	began    vault.Stamp
 	session  *vault.Session // nil until there is a record
 	tree     recordTree
 	classes  classCount
@@ -225,7 +228,7 @@ func (w *remnant) draft(root vault.Digest) vault.Draft {
 	t, stats := &w.tree, w.session.Stats()
 	entries := t.files + t.dirs
 	return vault.Draft{
-		Root: root, Started: vault.StampOf(w.started), Complete: w.problemN == 0, Size: t.bytes, Entries: entries,
+		Root: root, Started: w.began, Received: vault.StampOf(w.a.r.Receipt()), Complete: w.problemN == 0, Size: t.bytes, Entries: entries,
 		Body: vault.Body{
 			Classes: w.classes.points(), Problems: w.problems, ProblemCount: w.problemN,
 			Statistics: map[string]int64{

@@ -297,22 +297,59 @@ func TestRemnant_IsNoStateOfItsSource(t *testing.T) {
 	}
 }
 
-func TestRemnant_OfADeletedPointIsNotMade(t *testing.T) {
+// TestRemnant_OfADeletedPoint: while a deletion can be undone, the point counts as
+// any other; once it was disposed of, nothing of it comes back.
+func TestRemnant_OfADeletedPoint(t *testing.T) {
+	for name, c := range map[string]struct {
+		past retention.PastPoint
+		want map[string]string
+	}{
+		"deleted":     {retention.PastPoint{Deleted: true}, map[string]string{"gl/b": "B", "gl/c": "C"}},
+		"disposed of": {retention.PastPoint{Deleted: true, Disposed: true}, map[string]string{"gl/b": "B"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.records()
+			r.holds(map[string]string{"gl/b": "B"})
+			r.must()
+			r.holds(map[string]string{"gl/b": "B", "gl/c": "C"})
+			c.past.ID = r.must().Point.Envelope.ID.String()
+			adjust := r.adjust
+			r.adjust = func(b *backup.Request) {
+				adjust(b)
+				b.History = []retention.PastPoint{c.past}
+			}
+			r.holds(map[string]string{"x": "X"})
+			r.must()
+			if diff := cmp.Diff([]map[string]string{c.want}, r.remnants()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestRemnant_BeganWithThePointWhoseRecordsItKeeps follows records that vanish
+// one after the other from points that could not read all.
+func TestRemnant_BeganWithThePointWhoseRecordsItKeeps(t *testing.T) {
 	r := newRig(t)
 	r.records()
-	r.holds(map[string]string{"gl/b": "B"})
-	r.must()
-	r.holds(map[string]string{"gl/b": "B", "gl/secret": "S"})
-	mistake := r.must()
-	adjust := r.adjust
-	r.adjust = func(b *backup.Request) {
-		adjust(b)
-		b.History = []retention.PastPoint{{ID: mistake.Point.Envelope.ID.String(), Deleted: true}}
-	}
+	r.holds(map[string]string{"gl/sub/a": "A", "gl/b": "B", "x": "X"})
+	first := r.must()
+	r.src.closed = map[string]bool{"gl/sub": true}
+	second := r.must()
+	r.src.closed = nil
 	r.holds(map[string]string{"x": "X"})
-	r.must()
-	if diff := cmp.Diff([]map[string]string{{"gl/b": "B"}}, r.remnants()); diff != "" {
-		t.Error(diff)
+	third := r.must()
+	began := map[string]vault.Stamp{"B": second.Point.Envelope.Started, "A": first.Point.Envelope.Started}
+	if len(third.Remnants) != 2 {
+		t.Fatalf("%d remnants", len(third.Remnants))
+	}
+	for _, m := range third.Remnants {
+		for path, text := range r.contents(m.Point) {
+			if e := m.Point.Envelope; e.Started != began[text] || e.Received != third.Point.Envelope.Received {
+				t.Errorf("the remnant of %s began %v, received %v", path, e.Started.Time(), e.Received.Time())
+			}
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func TestHistory_TellsRemnantsAndDeletedPoints(t *testing.T) {
 	want := []retention.PastPoint{
 		{ID: "a", ReceivedAt: at, Trigger: retention.Scheduled, Deleted: true, Complete: true, Entries: 3, Bytes: 9},
 		{ID: "b", ReceivedAt: at, Trigger: retention.Remnant, Complete: true, Entries: 2, Bytes: 4},
-		{ID: "c", ReceivedAt: at, Deleted: true, Entries: 1},
+		{ID: "c", ReceivedAt: at, Deleted: true, Disposed: true, Entries: 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -2,16 +2,12 @@ package jobs
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/backup"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
-	"github.com/counterfoil/counterfoil/internal/errkind"
-	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/retention"
 	"github.com/counterfoil/counterfoil/internal/source/files"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -80,35 +76,52 @@ func (r *Runner) backUp(ctx context.Context, g access.Grant, b Backup, source ca
 	for _, id := range found {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("point %s of an interrupted run is whole and was entered into the catalog", id))
 	}
-	request, err := r.request(ctx, b, source, row, v)
+	begin, err := r.standing(ctx, source.ID)
+	if err != nil {
+		return "", err
+	}
+	var decided uint64
+	request, err := r.request(ctx, b, begin, v, &decided)
 	if err != nil {
 		return "", err
 	}
 	if out.Result, err = backup.Run(ctx, g, request); err != nil {
 		return "", err
 	}
-	return r.index(ctx, g, row, v, out)
+	return r.index(ctx, g, source, v, decided, out)
 }
 
 // index enters the committed points into the catalog. They are durable by
 // now: a fault here is repaired by the next run or by 'vault recover'.
-func (r *Runner) index(ctx context.Context, g access.Grant, row catalog.Vault, v *vault.Vault, out *BackedUp) (catalog.RunResult, error) {
+func (r *Runner) index(ctx context.Context, g access.Grant, source catalog.Source, v *vault.Vault, decided uint64, out *BackedUp) (catalog.RunResult, error) {
 	ctx = context.WithoutCancel(ctx)
-	records, err := v.Records(ctx)
-	if errkind.Is(err, errkind.Damaged) {
-		out.Warnings = append(out.Warnings, err.Error())
-	} else if err != nil {
+	now, err := r.standing(ctx, source.ID)
+	if err != nil {
 		return "", err
 	}
-	facts := custody.PointRecords(records)
-	for _, m := range out.Remnants {
-		if _, err := r.enter(ctx, g, row, m, facts); err != nil {
+	if now.damage != nil {
+		out.Warnings = append(out.Warnings, now.damage.Error())
+	}
+	if custody.MayCommit(now.row, now.source, now.records) != nil {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("source %q was deleted just when its point was made: the point stays, and has to be deleted by itself", source.Name))
+	}
+	facts := custody.PointRecords(now.records)
+	made := make([]*backup.Made, 0, len(out.Remnants)+1)
+	for i := range out.Remnants {
+		made = append(made, &out.Remnants[i])
+	}
+	for _, m := range append(made, &out.Made) {
+		if now.record() != decided {
+			if err := r.relock(ctx, g, now.row, v, m, facts); err != nil {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("point %s is not locked as was recorded while it was made; 'vault locks %s --apply' does it: %v", m.Point.Envelope.ID, now.row.Name, err))
+			}
+		}
+		if out.Row, err = r.enter(ctx, g, now.row, *m, facts); err != nil {
 			return "", err
 		}
-		out.Warnings = append(out.Warnings, m.Sentence())
 	}
-	if out.Row, err = r.enter(ctx, g, row, out.Made, facts); err != nil {
-		return "", err
+	for _, m := range out.Remnants {
+		out.Warnings = append(out.Warnings, m.Sentence())
 	}
 	if err := r.cfg.Keep(ctx, out.Point.Envelope.Received.Time()); err != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the trusted clock's floor could not be kept: %v", err))
@@ -135,73 +148,44 @@ func (r *Runner) enter(ctx context.Context, g access.Grant, row catalog.Vault, m
 	return p, nil
 }
 
-func (r *Runner) request(ctx context.Context, b Backup, source catalog.Source, row catalog.Vault, v *vault.Vault) (backup.Request, error) {
-	record, detail, err := custody.SourceRecord(source)
+// request makes the request of a backup. decided is set to the last record that
+// the terms of all its points take into account.
+func (r *Runner) request(ctx context.Context, b Backup, s standing, v *vault.Vault, decided *uint64) (backup.Request, error) {
+	reader, err := r.reader(ctx, s.source)
 	if err != nil {
 		return backup.Request{}, err
 	}
-	reader, err := r.reader(ctx, source)
-	if err != nil {
+	if err := custody.MayBackUp(s.row, s.source, s.records); err != nil {
 		return backup.Request{}, err
 	}
-	p, err := r.cfg.Custody.Policy(ctx, source.Policy, source.PolicyVersion)
-	if err != nil {
-		return backup.Request{}, err
-	}
-	zone, err := custody.Zone(p)
-	if err != nil {
-		return backup.Request{}, err
-	}
-	classes, err := custody.Classes(append(append([]policy.ClassRule(nil), p.Classes...), detail.Classes...))
-	if err != nil {
-		return backup.Request{}, err
-	}
-	bounds, err := custody.Bounds(row)
-	if err != nil {
-		return backup.Request{}, err
-	}
-	past, err := r.cfg.Catalog.History(ctx, source.ID)
-	if err != nil {
-		return backup.Request{}, err
-	}
-	records, err := v.Records(ctx)
-	if err != nil && !errkind.Is(err, errkind.Damaged) {
-		return backup.Request{}, err // damaged ones are told by verification and must not stop a backup
-	}
-	if row, err = custody.AsRecorded(row, records); err != nil {
-		return backup.Request{}, err
-	}
-	if err := custody.MayBackUp(row, source, records); err != nil {
-		return backup.Request{}, err
-	}
-	facts := custody.PointRecords(records)
-	history, err := custody.History(past, facts)
+	terms, err := r.terms(ctx, s, v.Bucket().Caps())
 	if err != nil {
 		return backup.Request{}, err
 	}
 	// The clock's floor can be lost; no point is dated before the one before it.
-	if n := len(past); n > 0 && past[n-1].ReceivedAt.After(r.cfg.Receipt()) {
-		if err := r.cfg.Keep(ctx, past[n-1].ReceivedAt); err != nil {
+	if n := len(terms.History); n > 0 && terms.History[n-1].ReceivedAt.After(r.cfg.Receipt()) {
+		if err := r.cfg.Keep(ctx, terms.History[n-1].ReceivedAt); err != nil {
 			return backup.Request{}, err
 		}
 	}
-	var known uint64
-	var digest [32]byte
-	for _, p := range past {
-		if raw, err := hex.DecodeString(p.ManifestSHA256); err == nil && len(raw) == len(digest) && uint64(p.Number) > known {
-			known, digest = uint64(p.Number), [32]byte(raw)
+	again := func(ctx context.Context) (backup.Terms, error) {
+		now, err := r.standing(ctx, s.source.ID)
+		if err == nil {
+			err = custody.MayCommit(now.row, now.source, now.records)
 		}
+		if err != nil {
+			return backup.Terms{}, err
+		}
+		if *decided == 0 { // remnants are made by these, the point by later ones
+			*decided = now.record()
+		}
+		return r.terms(ctx, now, v.Bucket().Caps())
 	}
 	trigger := b.Trigger
 	if trigger == "" {
 		trigger = retention.OnDemand
 	}
-	var base func() time.Time
-	if r.cfg.LockBase != nil {
-		base = func() time.Time { return r.cfg.LockBase(bounds.Max) }
-	}
-	return backup.Request{LockBase: base, Vault: v, Reader: reader, Source: record, Policy: p, Zone: zone, Classes: classes, Bounds: bounds, History: history, Events: custody.Events(facts), Holds: custody.Holds(facts), Known: known, KnownDigest: digest, Trigger: trigger,
-		Trial: row.Kind == catalog.VaultTrial, Lock: custody.LockMode(row, v.Bucket().Caps()), Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
+	return backup.Request{Vault: v, Reader: reader, Terms: terms, Again: again, Trigger: trigger, Receipt: r.cfg.Receipt, HostNow: r.cfg.HostNow, Version: r.cfg.Version,
 		Host: r.cfg.Host, Rehash: b.Rehash, Cut: vault.Cut(b.Block), Progress: b.Progress}, nil
 }
 

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,6 +91,62 @@ func TestErasure_DisposedPointsDropOut(t *testing.T) {
 	}
 	if names, report, err := r.back(third, access.RestoreRun); err != nil || len(names) != 1 || report.LeftOut.Entries != 0 {
 		t.Errorf("a point made after it: %v, %+v, %v", names, report, err)
+	}
+}
+
+// TestErasure_ReachesTheRemnantThatIsMadeAfterIt: a record of a class is erased in
+// the source, and its remnant keeps it beyond use for the period of the class.
+func TestErasure_ReachesTheRemnantThatIsMadeAfterIt(t *testing.T) {
+	r := ledgers(t)
+	r.write("gl/ann.csv", "her pay")
+	r.write("gl/bob.csv", "his pay")
+	had := r.backup()
+	r.days(1)
+	r.must(os.Remove(filepath.Join(r.folder, "gl", "ann.csv")))
+	r.must(os.Remove(filepath.Join(r.folder, "gl", "bob.csv")))
+	e := r.erase("gl/ann.csv")
+	r.days(1)
+	r.backup()
+	remnants := r.remnants()
+	if len(remnants) != 1 || !remnants[0].StartedAt.Equal(had.StartedAt) || !remnants[0].ReceivedAt.Equal(r.now) {
+		t.Fatalf("%+v", remnants)
+	}
+	if diff := cmp.Diff([]string{had.ID, remnants[0].ID}, r.beyond(e.ID)); diff != "" {
+		t.Error(diff)
+	}
+	came := func(action access.Action) []string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "out")
+		_, report, err := r.jobs.Restore(t.Context(), grant(action), remnants[0].ID, restore.Options{To: dir}, nil)
+		r.must(errors.Join(err, report.Err()))
+		names, err := filepath.Glob(filepath.Join(dir, "gl", "*"))
+		r.must(err)
+		for i := range names {
+			names[i] = filepath.Base(names[i])
+		}
+		return names
+	}
+	if diff := cmp.Diff([]string{"bob.csv"}, came(access.RestoreRun)); diff != "" {
+		t.Errorf("restored: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"ann.csv", "bob.csv"}, came(access.RestoreErased)); diff != "" {
+		t.Errorf("for a legal need: %s", diff)
+	}
+	_, err := r.life.WithdrawErasure(t.Context(), grant(access.ErasureWithdraw), "books", e.ID, "DSR-1b")
+	r.must(err)
+	if diff := cmp.Diff([]string{"ann.csv", "bob.csv"}, came(access.RestoreRun)); diff != "" {
+		t.Errorf("after its withdrawal: %s", diff)
+	}
+	// What comes to that path later is a new record.
+	r.erase("gl/ann.csv")
+	r.days(1)
+	r.write("gl/ann.csv", "her pay again")
+	r.backup()
+	r.days(1)
+	r.must(os.Remove(filepath.Join(r.folder, "gl", "ann.csv")))
+	r.backup()
+	if remnants := r.remnants(); len(remnants) != 2 || r.restored(remnants[1].ID, "gl/ann.csv") != "her pay again" {
+		t.Errorf("%+v", remnants)
 	}
 }
 

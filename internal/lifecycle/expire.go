@@ -291,7 +291,7 @@ func (l *Lifecycle) dispose(ctx context.Context, g access.Grant, w *view, plan *
 		out.Certificates = append(out.Certificates, certificates...)
 	}
 	for _, c := range batch {
-		err := w.vault.RemovePoint(ctx, g, c.standing.object)
+		err := w.remove(ctx, g, c.standing.object)
 		if errkind.Is(err, errkind.Refused) {
 			out.Left = append(out.Left, fmt.Sprintf("point %s: %v", c.Point, err))
 			continue
@@ -304,6 +304,17 @@ func (l *Lifecycle) dispose(ctx context.Context, g access.Grant, w *view, plan *
 		}
 	}
 	return nil
+}
+
+// remove takes a point out of the vault, decided by the records of the view, and
+// the record of that into it. Whatever anybody else recorded meanwhile, such as a
+// hold, is errkind.Busy and keeps the point.
+func (w *view) remove(ctx context.Context, g access.Grant, object string) error {
+	r, err := w.vault.RemovePointAfter(ctx, g, w.last(), object)
+	if r.Number > 0 {
+		w.records = append(w.records, r)
+	}
+	return err
 }
 
 // certify makes the certificates of points that are about to go, and the facts

@@ -138,15 +138,19 @@ func (l *Lifecycle) readable(ctx context.Context, name string) (*view, error) {
 
 // state appends a record, decided by those of the view, and takes it into it.
 func (w *view) state(ctx context.Context, g access.Grant, facts ...vault.Fact) (vault.Record, error) {
-	var last vault.Record
-	if n := len(w.records); n > 0 {
-		last = w.records[n-1]
-	}
-	r, err := w.vault.RecordFactsAfter(ctx, g, last, facts...)
+	r, err := w.vault.RecordFactsAfter(ctx, g, w.last(), facts...)
 	if err == nil {
 		w.records = append(w.records, r)
 	}
 	return r, err
+}
+
+// last is the last record of the view.
+func (w *view) last() vault.Record {
+	if n := len(w.records); n > 0 {
+		return w.records[n-1]
+	}
+	return vault.Record{}
 }
 
 // immutable reports whether the vault forbids deletion before time.

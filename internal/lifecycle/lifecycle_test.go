@@ -1,12 +1,14 @@
 package lifecycle_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/blob"
+	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/hold"
@@ -440,5 +442,77 @@ func TestFreeze_StopsExpiryUntilItIsReleased(t *testing.T) {
 	}
 	if e := r.plan(); len(e.Expire) != 2 || e.Expire[0].Point != p.ID {
 		t.Errorf("%d expire", len(e.Expire))
+	}
+}
+
+// TestExpiry_ManyPointsGoInOneRun lets more points expire than one record disposes
+// of, of which each is recorded when it is removed.
+func TestExpiry_ManyPointsGoInOneRun(t *testing.T) {
+	r := newRig(t, options{})
+	const many = 105
+	for range many {
+		r.backup()
+		r.now = r.now.Add(time.Minute)
+	}
+	r.days(3000)
+	r.backup()
+	planned := len(r.plan().Expire)
+	out := r.expire()
+	if planned <= 100 || len(out.Certificates) != planned || len(out.Left) != 0 || len(r.plan().Expire) != 0 {
+		t.Errorf("%d planned, %d certified, left %q, %d to go", planned, len(out.Certificates), out.Left, len(r.plan().Expire))
+	}
+	if refs, err := r.vault().ListPoints(t.Context()); err != nil || len(refs) != many+1-planned {
+		t.Errorf("%d points in the store, %v", len(refs), err)
+	}
+	if rep, err := r.vault().Verify(t.Context(), vault.Quick, nil); err != nil || !rep.OK() {
+		t.Errorf("%v, %+v", err, rep.Problems)
+	}
+}
+
+// watched is a store that tells of each object that it deleted.
+type watched struct {
+	*memblob.Driver
+	deleted func(name string)
+}
+
+func (w watched) Delete(ctx context.Context, name string) error {
+	err := w.Driver.Delete(ctx, name)
+	w.deleted(name)
+	return err
+}
+
+func TestExpiry_AHoldPlacedBetweenTwoRemovalsStopsTheRest(t *testing.T) {
+	deleted := func(string) {}
+	r := newRig(t, options{disk: func(now func() time.Time) blob.Driver {
+		return watched{memblob.New(now), func(name string) { deleted(name) }}
+	}})
+	for range 6 {
+		r.backup()
+		r.now = r.now.Add(time.Minute)
+	}
+	r.days(3000)
+	r.backup()
+	planned, before := len(r.plan().Expire), len(r.points())
+	if planned < 4 {
+		t.Fatalf("%d points to go", planned)
+	}
+	removed := 0
+	deleted = func(name string) {
+		if !strings.HasPrefix(name, "points/") || vault.IsIntent(name) {
+			return
+		}
+		if removed++; removed == 2 {
+			r.hold()
+		}
+	}
+	out, err := r.life.ApplyExpiry(t.Context(), grant(access.PointExpire), "books", r.plan().Digest)
+	if err != nil || len(out.Left) != planned-2 { // the hold locks them: each is refused by storage itself
+		t.Errorf("%v, left %q", err, out.Left)
+	}
+	if n := before - len(r.points()); n != 2 || len(out.Certificates) != planned {
+		t.Errorf("%d points went, %d have certificates", n, len(out.Certificates))
+	}
+	if e := r.plan(); len(e.Expire) != 0 {
+		t.Errorf("held points are to go: %+v", e.Expire)
 	}
 }

@@ -226,3 +226,40 @@ func TestRemnant_TakesNoTagFromOthers(t *testing.T) {
 		t.Errorf("the point has tags %q, %v", p.Tags, err)
 	}
 }
+
+// TestRemnant_OfADeletedPointThatComesBack lets a record vanish while the point
+// that had it, alone or with all others, is deleted and can still be brought back.
+func TestRemnant_OfADeletedPointThatComesBack(t *testing.T) {
+	for name, first := range map[string]int{"alone": 1, "with all others": 0} {
+		t.Run(name, func(t *testing.T) {
+			r := ledgers(t)
+			r.must(r.change(access.VaultWeaken, lifecycle.NewSettings{Immutability: new(string(vault.StateOff))}))
+			r.backup()
+			r.days(1)
+			r.write("gl/a.csv", "record")
+			had := r.backup()
+			r.days(1)
+			for _, p := range r.points()[first:] {
+				_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), p.ID, "by mistake")
+				r.must(err)
+			}
+			r.must(os.Remove(filepath.Join(r.folder, "gl", "a.csv")))
+			r.backup()
+			_, err := r.life.UndeletePoint(t.Context(), grant(access.PointUndelete), had.ID)
+			r.must(err)
+			for range 5 {
+				r.days(10)
+				r.backup()
+				r.expire()
+			}
+			p, err := r.catalog.Point(t.Context(), had.ID)
+			r.must(err)
+			if first == 1 && p.State != catalog.PointPurged {
+				t.Errorf("the point that had it is %s, %s", p.State, p.Reasons)
+			}
+			if remnants := r.remnants(); len(remnants) != 1 || r.restored(remnants[0].ID, "gl/a.csv") != "record" {
+				t.Errorf("%+v", remnants)
+			}
+		})
+	}
+}

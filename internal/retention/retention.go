@@ -61,8 +61,10 @@ type PastPoint struct {
 	// Trigger tells the remnants, which count for nothing but themselves.
 	Trigger  Trigger
 	Complete bool
-	// Deleted says that somebody deleted it or that it was disposed of.
+	// Deleted says that somebody deleted it or that it was disposed of, Disposed
+	// that it cannot be brought back.
 	Deleted  bool
+	Disposed bool
 	Verified Verified
 	Tags     []Tag
 	Entries  int64

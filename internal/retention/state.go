@@ -65,7 +65,7 @@ func (s PointState) Point() hold.Point {
 // Past is the point as an earlier one of its source, with what its manifest says
 // of completeness, entries and bytes.
 func (s PointState) Past(complete bool, entries, bytes int64) PastPoint {
-	return PastPoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Trigger: s.Trigger, Complete: complete, Deleted: s.SoftDeleted != nil || s.Disposed,
+	return PastPoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Trigger: s.Trigger, Complete: complete, Deleted: s.SoftDeleted != nil || s.Disposed, Disposed: s.Disposed,
 		Verified: s.Verified, Tags: s.Tags, Entries: entries, Bytes: bytes}
 }
 

@@ -32,8 +32,10 @@ type Draft struct {
 	Size        int64
 	Entries     int64
 	Body        Body
+	// Lock is the mode of the locks where it is stronger than the session's.
+	Lock blob.Mode
 	// LockUntil is when the locks of the point and its packs end; it counts
-	// only in a session that locks.
+	// only where there is a mode.
 	LockUntil Stamp
 	// OwnLockUntil is when the lock of the point's own objects ends; zero is
 	// LockUntil.
@@ -85,13 +87,15 @@ func (s *Session) Commit(ctx context.Context, g access.Grant, d Draft) (Point, e
 		s.Abort()
 		return Point{}, err
 	}
-	if s.opts.Lock != blob.NoLock && d.LockUntil.Sec <= 0 {
+	mode := blob.Lock{Mode: s.opts.Lock}.Join(blob.Lock{Mode: d.Lock}).Mode
+	if mode != blob.NoLock && d.LockUntil.Sec <= 0 {
 		s.Abort()
 		return Point{}, errkind.New(errkind.Invalid, "a session that locks needs to know until when")
 	}
 	if err := s.Flush(ctx); err != nil {
 		return Point{}, err
 	}
+	s.opts.Lock = mode // nobody else reads it after the flush
 	v := s.v
 	defer v.unregister(s)
 	defer v.packs.Forget()
