@@ -239,3 +239,27 @@ func TestPlanChange_ADeletedPointFollowsItsDeletion(t *testing.T) {
 		t.Errorf("%+v", c.Points)
 	}
 }
+
+func TestPlanChange_YearsThatGetFiscalNamesCountOnce(t *testing.T) {
+	calendarYears := policy.KeepRule{Tag: policy.Yearly, For: calendar.Years(5), Month: 1, Day: 1, Cycles: 10}
+	fiscalYears := policy.KeepRule{Tag: policy.Yearly, For: calendar.Years(5), FiscalYearEnd: 12, Cycles: 10}
+	in := ChangeInput{Old: policy.Policy{Name: "p", Version: 1, Keep: []policy.KeepRule{calendarYears}},
+		New: policy.Policy{Name: "p", Version: 2, Keep: []policy.KeepRule{fiscalYears}}, Now: utcTime(2026, 2, 1, 0)}
+	for y := 2017; y <= 2026; y++ {
+		at := utcTime(y, 1, 1, 22)
+		in.Points = append(in.Points, ChangePoint{Facts: PointFacts{ID: fmt.Sprint(y), Source: "s", ReceivedAt: at, Complete: true,
+			Tags: []Tag{{Name: policy.Yearly, Period: fmt.Sprint(y)}}, Computed: Until{Time: at.AddDate(5, 0, 0)}}, Entries: 5, Bytes: 5})
+	}
+	c := PlanChange(in)
+	if len(c.Facts) == 0 {
+		t.Fatal("no point takes a fiscal year")
+	}
+	var after []CyclePoint
+	for _, p := range in.Points {
+		s := Fold(p.Facts, c.Facts)
+		after = append(after, CyclePoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Tags: s.Tags, Rules: in.Old.Keep})
+	}
+	if got := kept(after, in.New.Keep); len(got) != 10 {
+		t.Errorf("of the last 10 year-ends are kept %v", got)
+	}
+}
