@@ -1,6 +1,9 @@
 package lifecycle_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -440,5 +443,28 @@ func TestFreeze_StopsExpiryUntilItIsReleased(t *testing.T) {
 	}
 	if e := r.plan(); len(e.Expire) != 2 || e.Expire[0].Point != p.ID {
 		t.Errorf("%d expire", len(e.Expire))
+	}
+}
+
+func TestExpiry_AnEmptiedSourceKeepsItsLastWholePoint(t *testing.T) {
+	r := newRig(t, options{start: time.Date(2026, 3, 10, 22, 0, 0, 0, time.UTC)})
+	files := func(do func(name string)) {
+		for i := range 40 {
+			do(fmt.Sprintf("f%d", i))
+		}
+	}
+	files(func(name string) { r.write(name, "text") })
+	whole := r.backup()
+	r.days(1)
+	files(func(name string) { r.must(os.Remove(filepath.Join(r.folder, name))) })
+	emptied := r.backup()
+	r.now = r.now.AddDate(11, 0, 0)
+	plan := r.plan()
+	if len(plan.Expire) != 1 || plan.Expire[0].Point != emptied.ID || plan.Kept[retention.GroundNewest] != 1 {
+		t.Fatalf("%+v go, %v", plan.Expire, plan.Kept)
+	}
+	r.expire()
+	if left := r.points(); len(left) != 1 || left[0].ID != whole.ID {
+		t.Errorf("left: %+v", left)
 	}
 }
