@@ -468,3 +468,35 @@ func TestExpiry_AnEmptiedSourceKeepsItsLastWholePoint(t *testing.T) {
 		t.Errorf("left: %+v", left)
 	}
 }
+
+// switchOff lets points be deleted before their time.
+func (r *rig) switchOff() {
+	r.t.Helper()
+	off := vault.StateOff
+	r.must(r.change(access.VaultWeaken, lifecycle.NewSettings{Immutability: &off}))
+}
+
+func TestExpiry_ATagGoesPastADeletedPoint(t *testing.T) {
+	r := newRig(t, options{start: time.Date(2025, 12, 30, 22, 0, 0, 0, time.UTC)})
+	r.switchOff()
+	var points []catalog.Point
+	for range 6 {
+		points = append(points, r.backup())
+		r.days(1)
+	}
+	// The point of 1 January holds the year 2026. Somebody deleted the next one.
+	holder, next := points[2], points[3]
+	_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), next.ID, "duplicate")
+	r.must(err)
+	r.must(failed(r, holder.ID))
+	for range 5 {
+		r.expire()
+		r.days(10)
+		r.backup()
+	}
+	heir, err := r.catalog.Point(t.Context(), points[4].ID)
+	r.must(err)
+	if heir.State != catalog.PointProtected || !hasTag(heir, "yearly") {
+		t.Errorf("the third point of the year: %s with %v", heir.State, heir.Tags)
+	}
+}

@@ -163,12 +163,13 @@ func (in CloseInput) unrecorded(recorded map[string]int, qs []quality) (Close, b
 }
 
 // holders gives the first point that stands for the tag as captured wants it,
-// and the last other one. One that failed verification stands for nothing.
+// and the last other one. One that failed verification or is deleted stands for
+// nothing.
 func (in CloseInput) holders(tag Tag, qs []quality, captured func(Tag, quality) bool) (holder, standIn string) {
 	for i, p := range in.History {
 		at := slices.IndexFunc(p.Tags, tag.Same)
 		switch {
-		case at < 0 || p.Verified == Failed:
+		case at < 0 || !p.stands():
 		case !captured(p.Tags[at], qs[i]):
 			standIn = p.ID
 		case holder == "":

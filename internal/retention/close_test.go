@@ -115,3 +115,16 @@ func TestCloses_AreAskedForWithoutRecordOnlyByCalendarAndRule(t *testing.T) {
 		}
 	}
 }
+
+func TestCloses_APointThatIsDeletedStandsForNone(t *testing.T) {
+	at := utcTime(2026, 3, 1, 0)
+	in := CloseInput{Source: "s", Policy: policy.Policy{Keep: []policy.KeepRule{{Tag: policy.Close, For: calendar.Years(10)}}}, Now: utcTime(2026, 3, 10, 0),
+		Events:  []Event{{ID: "e", Name: CloseEvent, Period: "FY2025", At: at, RecordedAt: at, Covers: Selector{From: at}}},
+		History: []PastPoint{{ID: "a", ReceivedAt: utcTime(2026, 3, 2, 0), Complete: true, Tags: []Tag{{Name: policy.Close, Period: "FY2025"}}}}}
+	for _, deleted := range []bool{false, true} {
+		in.History[0].Deleted = deleted
+		if c := Closes(in); len(c) != 1 || c[0].Captured() == deleted {
+			t.Errorf("deleted %v: %+v", deleted, c)
+		}
+	}
+}

@@ -231,7 +231,7 @@ func (a *assigner) candidate(rule policy.KeepRule, s slot) {
 // unreadable file from giving its yearly tag to every point of the year.
 func (a *assigner) bestSoFar(tag Tag) bool {
 	for _, p := range a.in.History {
-		if p.Verified != Failed && holds(p, tag) && !dwarfed(p.Entries, p.Bytes, a.in.Entries, a.in.Bytes) {
+		if p.stands() && holds(p, tag) && !dwarfed(p.Entries, p.Bytes, a.in.Entries, a.in.Bytes) {
 			return false
 		}
 	}
