@@ -12,6 +12,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
@@ -394,6 +395,45 @@ func TestPolicy_InterruptedBeforeTheCatalog(t *testing.T) {
 		}
 		if _, err := r.custody.Policy(t.Context(), "own", 2); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPolicy_LongerReachesWhatIsBroughtBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		remove, restore func(*rig, catalog.Point) error
+	}{
+		"a point": {
+			func(r *rig, p catalog.Point) error {
+				_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), p.ID, "duplicate")
+				return err
+			},
+			func(r *rig, p catalog.Point) error {
+				_, err := r.life.UndeletePoint(t.Context(), grant(access.PointUndelete), p.ID)
+				return err
+			},
+		},
+		"a source": {
+			func(r *rig, _ catalog.Point) error {
+				_, err := r.life.DeleteSource(t.Context(), grant(access.SourceDelete), "ledgers", "sold")
+				return err
+			},
+			func(r *rig, _ catalog.Point) error {
+				_, err := r.life.UndeleteSource(t.Context(), grant(access.SourceUndelete), "ledgers")
+				return err
+			},
+		},
+	} {
+		r := underOwn(t, 3)
+		r.switchOff()
+		p := r.points()[1]
+		r.must(c.remove(r, p))
+		r.set(own(t, daily(90)))
+		r.must(c.restore(r, p))
+		got, err := r.catalog.Point(t.Context(), p.ID)
+		r.must(err)
+		if got.RetainUntil == nil || got.RetainUntil.Before(p.ReceivedAt.AddDate(0, 0, 90)) {
+			t.Errorf("%s is brought back, and its point of %v kept until %v", name, p.ReceivedAt, got.RetainUntil)
 		}
 	}
 }
