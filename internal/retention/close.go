@@ -70,7 +70,7 @@ func Closes(in CloseInput) []Close {
 	if in.Zone == nil {
 		in.Zone = time.UTC
 	}
-	in.History = sorted(in.History)
+	in.History = sorted(states(in.History))
 	qs := judgeAll(measures(in.History))
 	var out []Close
 	times := map[string]int{}

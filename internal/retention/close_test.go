@@ -152,6 +152,7 @@ func TestCloses_WhatWasKeptItsTimeIsNotTakenAgain(t *testing.T) {
 		"never backed up since":           {nil, 10, utcTime(2026, 6, 1, 0), all},
 		"backed up before only":           {[]PastPoint{{ID: "b", ReceivedAt: at(2021), Complete: true}}, 10, utcTime(2026, 6, 1, 0), all},
 		"never completely":                {[]PastPoint{{ID: "i", ReceivedAt: day.ReceivedAt}}, 10, utcTime(2026, 6, 1, 0), all},
+		"a remnant since":                 {[]PastPoint{{ID: "r", ReceivedAt: day.ReceivedAt, Complete: true, Trigger: Remnant}}, 10, utcTime(2026, 6, 1, 0), all},
 		"one is there":                    {with(func(*PastPoint) {}), 10, utcTime(2026, 6, 1, 0), nil},
 		"one failed":                      {with(func(p *PastPoint) { p.Verified = Failed }), 10, utcTime(2026, 6, 1, 0), []string{"FY2022"}},
 		"one stands in":                   {with(func(p *PastPoint) { p.Complete, p.Tags[0].Provisional = false, true }), 10, utcTime(2026, 6, 1, 0), []string{"FY2022"}},
@@ -175,5 +176,19 @@ func TestCloses_WhatWasKeptItsTimeIsNotTakenAgain(t *testing.T) {
 		if d := cmp.Diff(c.want, taken); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
+	}
+}
+
+func TestCloses_ARemnantIsNothingToMeasureBy(t *testing.T) {
+	in := CloseInput{Source: "s", Policy: policy.Policy{Keep: []policy.KeepRule{{Tag: policy.Close, For: calendar.Years(7)}}, Fiscal: &policy.Fiscal{EndMonth: 3}},
+		Now: utcTime(2026, 4, 29, 0), History: []PastPoint{
+			{ID: "a", ReceivedAt: utcTime(2026, 4, 1, 22), Complete: true, Entries: 100, Bytes: 100},
+			{ID: "remnant", ReceivedAt: utcTime(2026, 4, 20, 22), Trigger: Remnant, Complete: true, Entries: 20, Bytes: 20},
+			{ID: "b", ReceivedAt: utcTime(2026, 4, 28, 22), Complete: true, Entries: 20, Bytes: 20, Tags: []Tag{{Name: policy.Close, Period: "FY2026-P12", Provisional: true}}},
+		}}
+	// b shrank against a. That a remnant was as small a week before says nothing.
+	c := Closes(in)
+	if len(c) != 1 || c[0].Captured() || c[0].StandIn != "b" {
+		t.Errorf("%+v", c)
 	}
 }
