@@ -322,7 +322,7 @@ func (a *assigner) bounds() {
 }
 
 func (a *assigner) subject() hold.Point {
-	p := hold.Point{ID: a.in.Point, Source: a.in.Source, Paths: a.in.Paths, ReceivedAt: a.in.ReceivedAt}
+	p := hold.Point{ID: a.in.Point, Source: a.in.Source, Paths: a.in.Paths, ReceivedAt: a.in.ReceivedAt, Remnant: a.in.Trigger == Remnant}
 	for _, f := range a.in.Classes {
 		p.Classes = append(p.Classes, f.Class.ID)
 	}
