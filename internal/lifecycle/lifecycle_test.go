@@ -446,21 +446,29 @@ func TestFreeze_StopsExpiryUntilItIsReleased(t *testing.T) {
 	}
 }
 
-func TestExpiry_AnEmptiedSourceKeepsItsLastWholePoint(t *testing.T) {
-	r := newRig(t, options{start: time.Date(2026, 3, 10, 22, 0, 0, 0, time.UTC)})
+// emptied is a rig with a point of a full folder and one of the emptied folder,
+// both past their time.
+func emptied(t *testing.T) (r *rig, whole, empty catalog.Point) {
+	t.Helper()
+	r = newRig(t, options{start: time.Date(2026, 3, 10, 22, 0, 0, 0, time.UTC)})
 	files := func(do func(name string)) {
 		for i := range 40 {
 			do(fmt.Sprintf("f%d", i))
 		}
 	}
 	files(func(name string) { r.write(name, "text") })
-	whole := r.backup()
+	whole = r.backup()
 	r.days(1)
 	files(func(name string) { r.must(os.Remove(filepath.Join(r.folder, name))) })
-	emptied := r.backup()
+	empty = r.backup()
 	r.now = r.now.AddDate(11, 0, 0)
+	return r, whole, empty
+}
+
+func TestExpiry_AnEmptiedSourceKeepsItsLastWholePoint(t *testing.T) {
+	r, whole, empty := emptied(t)
 	plan := r.plan()
-	if len(plan.Expire) != 1 || plan.Expire[0].Point != emptied.ID || plan.Kept[retention.GroundNewest] != 1 {
+	if len(plan.Expire) != 1 || plan.Expire[0].Point != empty.ID || plan.Kept[retention.GroundNewest] != 1 {
 		t.Fatalf("%+v go, %v", plan.Expire, plan.Kept)
 	}
 	r.expire()
