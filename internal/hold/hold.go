@@ -3,7 +3,8 @@
 // A hold has a matter and a scope, is placed by somebody for a reason, and
 // stops every deletion in its scope until it is released. Many holds may cover
 // one point; it is free only when none does. In doubt a hold covers: an empty
-// scope is everything, and a point whose paths are not known matches any path.
+// scope is everything, a point whose paths are not known matches any path, and a
+// remnant may hold records from before any date.
 // Placing and releasing (who may, who must agree) is left to the gate.
 package hold
 
@@ -33,7 +34,8 @@ type Hold struct {
 type Scope struct {
 	Sources []string `json:"sources,omitempty" cbor:"1,keyasint,omitempty"`
 	Classes []string `json:"classes,omitempty" cbor:"2,keyasint,omitempty"`
-	// From and To bound the receipt time, To excluded; zero is open.
+	// From and To bound the receipt time, To excluded; zero is open. To does not
+	// bound remnants.
 	From  time.Time `json:"from,omitzero" cbor:"3,keyasint,omitzero"`
 	To    time.Time `json:"to,omitzero" cbor:"4,keyasint,omitzero"`
 	Paths []string  `json:"paths,omitempty" cbor:"5,keyasint,omitempty"`
@@ -50,6 +52,9 @@ type Point struct {
 	Classes    []string
 	Paths      []string
 	ReceivedAt time.Time
+	// Remnant marks a point of records that had vanished when it was received: they
+	// are from before.
+	Remnant bool
 }
 
 // Active reports whether the hold is in force, that is, not released.
@@ -102,7 +107,7 @@ func (s Scope) covers(p Point) bool {
 	if len(s.Classes) > 0 && !meet(s.Classes, p.Classes) {
 		return false
 	}
-	if !s.From.IsZero() && p.ReceivedAt.Before(s.From) || !s.To.IsZero() && !p.ReceivedAt.Before(s.To) {
+	if !s.From.IsZero() && p.ReceivedAt.Before(s.From) || !s.To.IsZero() && !p.Remnant && !p.ReceivedAt.Before(s.To) {
 		return false
 	}
 	return len(s.Paths) == 0 || len(p.Paths) == 0 || slices.ContainsFunc(s.Paths, func(a string) bool {

@@ -95,3 +95,20 @@ func TestValidate_NamesWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestCovers_ARemnantMayHoldWhatIsFromBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope Scope
+		want  bool
+	}{
+		"received after the last day":   {Scope{To: march}, true},
+		"of another source":             {Scope{To: march, Sources: []string{"hr"}}, false},
+		"received before the first day": {Scope{From: april}, false},
+	} {
+		p := point()
+		p.Remnant = true
+		if got := (Hold{Scope: c.scope}).Covers(p); got != c.want {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}

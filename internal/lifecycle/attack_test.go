@@ -310,3 +310,13 @@ func TestAttack_ALockThatCannotBeConvertedKeepsTheLevelDown(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 }
+
+func TestAttack_ACatalogThatSaysTheEmptiedSourceIsWhole(t *testing.T) {
+	r, whole, _ := emptied(t)
+	r.forge(func(rows []catalog.Point) []catalog.Point {
+		rows[1].Entries, rows[1].Size = rows[0].Entries, rows[0].Size
+		return rows
+	})
+	_, err := r.life.PlanExpiry(t.Context(), "books")
+	wantKind(t, err, errkind.Damaged, "would let point "+whole.ID+" go")
+}

@@ -102,20 +102,24 @@ func (l *Lifecycle) learn(ctx context.Context, w *view, known rulebook, ref poli
 	if _, ok := known[ref]; ok || ref.name == "" {
 		return nil
 	}
-	p, ok, err := w.policy(ref)
-	if err == nil && !ok {
+	rules, err := w.keepRules(ref)
+	if err == nil && len(rules) == 0 {
+		var p policy.Policy
 		p, err = l.cfg.Custody.Policy(ctx, ref.name, ref.version)
+		rules = p.Keep
 	}
 	if err != nil {
 		return fmt.Errorf("find out how many cycles policy %q version %d keeps, without which nothing is planned: %w", ref.name, ref.version, err)
 	}
-	known[ref] = p.Keep
+	known[ref] = rules
 	return nil
 }
 
-// policy finds a policy in the vault's records; a version never changes, so the
-// first record of it counts.
-func (w *view) policy(ref policyRef) (policy.Policy, bool, error) {
+// keepRules gives the rules of a policy as the vault's records have it. Should a
+// version have been recorded with several documents, the rules of all of them, of
+// which the most cycles count: which was in force when is not known.
+func (w *view) keepRules(ref policyRef) ([]policy.KeepRule, error) {
+	var out []policy.KeepRule
 	for _, r := range w.records {
 		for _, f := range r.Facts {
 			if f.Kind != vault.FactPolicy {
@@ -123,13 +127,17 @@ func (w *view) policy(ref policyRef) (policy.Policy, bool, error) {
 			}
 			var x vault.PolicyRecord
 			if err := f.Decode(&x); err != nil {
-				return policy.Policy{}, false, errkind.Wrap(errkind.Damaged, err, "policy in governance record %d", r.Number)
+				return nil, errkind.Wrap(errkind.Damaged, err, "policy in governance record %d", r.Number)
 			}
-			if x.Name == ref.name && x.Version == ref.version {
-				p, err := policy.Parse(x.Document)
-				return p, true, err
+			if x.Name != ref.name || x.Version != ref.version {
+				continue
 			}
+			p, err := policy.Parse(x.Document)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, p.Keep...)
 		}
 	}
-	return policy.Policy{}, false, nil
+	return out, nil
 }

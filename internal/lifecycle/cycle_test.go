@@ -116,12 +116,7 @@ func TestAttack_ACatalogThatInventsNewerPeriods(t *testing.T) {
 func TestAttack_ACatalogWithAnotherPolicyLetsNothingGo(t *testing.T) {
 	p := monthly(3)
 	r := newRig(t, options{written: p})
-	body, err := json.Marshal(p)
-	r.must(err)
-	x, err := vault.NewFact(vault.FactPolicy, vault.PolicyRecord{Name: p.Name, Version: p.Version, Document: body})
-	r.must(err)
-	_, err = r.vault().RecordFacts(t.Context(), grant(access.PolicyCreate), x)
-	r.must(err)
+	r.recordPolicy(p)
 	for range 4 {
 		r.backup()
 		r.now = r.now.AddDate(0, 1, 0)
@@ -132,5 +127,33 @@ func TestAttack_ACatalogWithAnotherPolicyLetsNothingGo(t *testing.T) {
 	r.must(r.catalog.ReplacePolicy(t.Context(), grant(access.VaultRecover), catalog.Policy{Name: p.Name, Version: p.Version, Body: forged, CreatedAt: r.now}))
 	if plan := r.plan(); len(plan.Expire) != 1 {
 		t.Errorf("%d go, want the one before the last three", len(plan.Expire))
+	}
+}
+
+// recordPolicy puts a policy into the vault's records, as it is.
+func (r *rig) recordPolicy(p *policy.Policy) {
+	r.t.Helper()
+	body, err := json.Marshal(p)
+	r.must(err)
+	x, err := vault.NewFact(vault.FactPolicy, vault.PolicyRecord{Name: p.Name, Version: p.Version, Document: body})
+	r.must(err)
+	_, err = r.vault().RecordFacts(r.t.Context(), grant(access.PolicyCreate), x)
+	r.must(err)
+}
+
+func TestExpiry_OfTwoDocumentsWithOneNumberTheMoreCyclesCount(t *testing.T) {
+	for name, documents := range map[string][]*policy.Policy{"fewer first": {monthly(1), monthly(3)}, "fewer last": {monthly(3), monthly(1)}} {
+		r := newRig(t, options{written: monthly(1)})
+		for _, p := range documents {
+			r.recordPolicy(p)
+		}
+		for range 4 {
+			r.backup()
+			r.now = r.now.AddDate(0, 1, 0)
+		}
+		r.now = r.now.AddDate(2, 0, 0)
+		if plan := r.plan(); len(plan.Expire) != 1 {
+			t.Errorf("%s: %d go, want the one before the last three", name, len(plan.Expire))
+		}
 	}
 }

@@ -88,7 +88,7 @@ func (l *Lifecycle) plan(ctx context.Context, w *view) (*Expiry, error) {
 		if err != nil {
 			return nil, err
 		}
-		item := retention.Item{State: p.state, Newest: newest[p.row.SourceID].row.ID == p.row.ID, DisposalSigned: signed.complete(), Mutable: !w.immutable(),
+		item := retention.Item{State: p.state, Newest: newest[lower(p.row.ID)], DisposalSigned: signed.complete(), Mutable: !w.immutable(),
 			Cycle: cycles[lower(p.row.ID)]}
 		if err := l.judge(ctx, w, e, p, item); err != nil {
 			return nil, err
@@ -122,7 +122,7 @@ func (l *Lifecycle) judge(ctx context.Context, w *view, e *Expiry, p standing, i
 		return err
 	}
 	item.State = state
-	if !item.Newest && m.Envelope.Complete && state.Trigger != retention.Remnant {
+	if !item.Newest {
 		if item.Newest, err = w.isLast(ctx, m); err != nil {
 			return err
 		}
@@ -183,19 +183,20 @@ func (w *view) checkRecords(ctx context.Context) error {
 	return nil
 }
 
-// isLast reports whether no later whole point of the source is in the store.
+// isLast reports whether a point is the newest whole one of its source in the
+// store.
 func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
 	points, _, err := w.manifests(ctx)
 	if err != nil {
 		return false, err
 	}
+	var history []retention.PastPoint
 	for _, p := range points {
-		later := p.Envelope.Source == m.Envelope.Source && p.Envelope.Number > m.Envelope.Number
-		if later && p.Envelope.Complete && counts(retention.Fold(custody.Facts(p), w.facts)) {
-			return false, nil
+		if e := p.Envelope; e.Source == m.Envelope.Source {
+			history = append(history, retention.Fold(custody.Facts(p), w.facts).Past(e.Complete, e.Entries, e.Size))
 		}
 	}
-	return true, nil
+	return retention.Newest(history) == custody.Facts(m).ID, nil
 }
 
 // lockEnd gives when the last lock on a point's own objects ends, zero if none

@@ -156,21 +156,17 @@ func (w *view) last() vault.Record {
 // immutable reports whether the vault forbids deletion before time.
 func (w *view) immutable() bool { return w.row.Kind.Immutable() }
 
-// newest gives, for each source, its newest whole point.
-func (w *view) newest() map[string]standing {
-	out := map[string]standing{}
+// newest gives the ids of the newest whole points, one of each source.
+func (w *view) newest() map[string]bool {
+	bySource := map[string][]retention.PastPoint{}
 	for _, p := range w.points {
-		if best, ok := out[p.row.SourceID]; p.row.Complete && counts(p.state) && (!ok || p.row.Number > best.row.Number) {
-			out[p.row.SourceID] = p
-		}
+		bySource[p.row.SourceID] = append(bySource[p.row.SourceID], p.state.Past(p.row.Complete, p.row.Entries, p.row.Size))
+	}
+	out := map[string]bool{}
+	for _, history := range bySource {
+		out[retention.Newest(history)] = true
 	}
 	return out
-}
-
-// counts reports whether a point may be the one that a source can be restored
-// from. A remnant never is.
-func counts(s retention.PointState) bool {
-	return s.Trigger != retention.Remnant && s.Verified != retention.Failed && s.SoftDeleted == nil && !s.Disposed
 }
 
 // point finds a point of the view.

@@ -2,6 +2,9 @@ package lifecycle_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -514,5 +517,68 @@ func TestExpiry_AHoldPlacedBetweenTwoRemovalsStopsTheRest(t *testing.T) {
 	}
 	if e := r.plan(); len(e.Expire) != 0 {
 		t.Errorf("held points are to go: %+v", e.Expire)
+	}
+}
+
+// emptied is a rig with a point of a full folder and one of the emptied folder,
+// both past their time.
+func emptied(t *testing.T) (r *rig, whole, empty catalog.Point) {
+	t.Helper()
+	r = newRig(t, options{start: time.Date(2026, 3, 10, 22, 0, 0, 0, time.UTC)})
+	files := func(do func(name string)) {
+		for i := range 40 {
+			do(fmt.Sprintf("f%d", i))
+		}
+	}
+	files(func(name string) { r.write(name, "text") })
+	whole = r.backup()
+	r.days(1)
+	files(func(name string) { r.must(os.Remove(filepath.Join(r.folder, name))) })
+	empty = r.backup()
+	r.now = r.now.AddDate(11, 0, 0)
+	return r, whole, empty
+}
+
+func TestExpiry_AnEmptiedSourceKeepsItsLastWholePoint(t *testing.T) {
+	r, whole, empty := emptied(t)
+	plan := r.plan()
+	if len(plan.Expire) != 1 || plan.Expire[0].Point != empty.ID || plan.Kept[retention.GroundNewest] != 1 {
+		t.Fatalf("%+v go, %v", plan.Expire, plan.Kept)
+	}
+	r.expire()
+	if left := r.points(); len(left) != 1 || left[0].ID != whole.ID {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+// switchOff lets points be deleted before their time.
+func (r *rig) switchOff() {
+	r.t.Helper()
+	off := vault.StateOff
+	r.must(r.change(access.VaultWeaken, lifecycle.NewSettings{Immutability: &off}))
+}
+
+func TestExpiry_ATagGoesPastADeletedPoint(t *testing.T) {
+	r := newRig(t, options{start: time.Date(2025, 12, 30, 22, 0, 0, 0, time.UTC)})
+	r.switchOff()
+	var points []catalog.Point
+	for range 6 {
+		points = append(points, r.backup())
+		r.days(1)
+	}
+	// The point of 1 January holds the year 2026. Somebody deleted the next one.
+	holder, next := points[2], points[3]
+	_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), next.ID, "duplicate")
+	r.must(err)
+	r.must(failed(r, holder.ID))
+	for range 5 {
+		r.expire()
+		r.days(10)
+		r.backup()
+	}
+	heir, err := r.catalog.Point(t.Context(), points[4].ID)
+	r.must(err)
+	if heir.State != catalog.PointProtected || !hasTag(heir, "yearly") {
+		t.Errorf("the third point of the year: %s with %v", heir.State, heir.Tags)
 	}
 }

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -118,7 +119,11 @@ func (l *Lifecycle) planPolicy(ctx context.Context, document []byte) (*policyPla
 	if err := l.open(ctx, plan, sources); err != nil {
 		return nil, err
 	}
-	if err := plan.number(p.Version, last); err != nil {
+	elsewhere, err := l.recordedElsewhere(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := plan.number(p.Version, last, elsewhere); err != nil {
 		return nil, err
 	}
 	if plan.Before > 0 {
@@ -163,23 +168,24 @@ func (l *Lifecycle) open(ctx context.Context, plan *policyPlan, sources []catalo
 
 // number gives the policy its version: 1 after the last, where versions count
 // that a vault has from a change that was interrupted. Taken up again with the
-// same policy, such a change keeps its number.
-func (plan *policyPlan) number(written int, last policy.Policy) error {
-	recorded := map[int]policy.Policy{}
-	highest := last.Version
+// same policy, such a change keeps its number. The vault may have no source under
+// the policy any more, so recorded begins with those of the vaults elsewhere.
+func (plan *policyPlan) number(written int, last policy.Policy, recorded map[int]policy.Policy) error {
 	for _, v := range plan.vaults {
 		had, err := custody.RecordedPolicy(v.w.records, plan.next.Name)
 		if err != nil {
 			return err
 		}
-		for n, p := range had {
-			recorded[n], highest = p, max(highest, n)
-		}
+		maps.Copy(recorded, had)
+	}
+	highest := last.Version
+	for n := range recorded {
+		highest = max(highest, n)
 	}
 	for n := last.Version + 1; n <= highest; n++ {
 		p, ok := recorded[n]
 		if !ok {
-			return errkind.New(errkind.Damaged, "version %d of policy %q is in no vault that has sources under it, and version %d is: 'vault recover' brings back what is known", n, plan.next.Name, highest)
+			return errkind.New(errkind.Damaged, "version %d of policy %q is in no vault that can be read, and version %d is: 'vault recover' brings back what is known", n, plan.next.Name, highest)
 		}
 		plan.interrupted = append(plan.interrupted, p)
 	}
@@ -201,6 +207,35 @@ func (plan *policyPlan) number(written int, last policy.Policy) error {
 		plan.Same = plan.Same && !slices.ContainsFunc(v.sources, func(s catalog.Source) bool { return s.PolicyVersion != plan.Version })
 	}
 	return nil
+}
+
+// recordedElsewhere gives the versions of the plan's policy, by number, that the
+// vaults outside the plan have recorded. One that is out of reach is passed over.
+func (l *Lifecycle) recordedElsewhere(ctx context.Context, plan *policyPlan) (map[int]policy.Policy, error) {
+	rows, err := l.cfg.Catalog.Vaults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]policy.Policy{}
+	for _, row := range rows {
+		if slices.ContainsFunc(plan.vaults, func(v vaultChange) bool { return v.w.row.ID == row.ID }) {
+			continue
+		}
+		_, v, err := l.cfg.Custody.Vault(ctx, row.ID)
+		if err != nil {
+			continue
+		}
+		records, err := v.ReadableRecords(ctx) // they only ever keep a number from being given twice
+		if err != nil {
+			continue
+		}
+		had, err := custody.RecordedPolicy(records, plan.next.Name)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, had)
+	}
+	return out, ctx.Err()
 }
 
 // planSources decides for each source, and refuses the change for all if it is

@@ -12,6 +12,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob"
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/calendar"
+	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
@@ -380,15 +381,7 @@ func TestPolicy_InterruptedBeforeTheCatalog(t *testing.T) {
 	}{"repeated": {90, 2}, "another": {95, 3}} {
 		r := underOwn(t, 3)
 		old := r.known()
-		r.driver.SetFault(func(op memblob.Op, _ string) memblob.Fault {
-			if op != memblob.OpPut {
-				return memblob.Fault{}
-			}
-			return memblob.Fault{When: memblob.Applied, Err: errInjected}
-		})
-		_, err := r.life.SetPolicy(t.Context(), grant(access.PolicyUpdate), own(t, daily(90)))
-		r.driver.SetFault(nil)
-		wantKind(t, err, errkind.Internal, "takes it up again")
+		r.interruptSet(access.PolicyUpdate, own(t, daily(90)))
 		if d := cmp.Diff(old, r.known()); d != "" {
 			t.Errorf("the catalog has it: %s", d)
 		}
@@ -402,6 +395,77 @@ func TestPolicy_InterruptedBeforeTheCatalog(t *testing.T) {
 		}
 		if _, err := r.custody.Policy(t.Context(), "own", 2); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPolicy_LongerReachesWhatIsBroughtBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		remove, restore func(*rig, catalog.Point) error
+	}{
+		"a point": {
+			func(r *rig, p catalog.Point) error {
+				_, err := r.life.DeletePoint(t.Context(), grant(access.PointDelete), p.ID, "duplicate")
+				return err
+			},
+			func(r *rig, p catalog.Point) error {
+				_, err := r.life.UndeletePoint(t.Context(), grant(access.PointUndelete), p.ID)
+				return err
+			},
+		},
+		"a source": {
+			func(r *rig, _ catalog.Point) error {
+				_, err := r.life.DeleteSource(t.Context(), grant(access.SourceDelete), "ledgers", "sold")
+				return err
+			},
+			func(r *rig, _ catalog.Point) error {
+				_, err := r.life.UndeleteSource(t.Context(), grant(access.SourceUndelete), "ledgers")
+				return err
+			},
+		},
+	} {
+		r := underOwn(t, 3)
+		r.switchOff()
+		p := r.points()[1]
+		r.must(c.remove(r, p))
+		r.set(own(t, daily(90)))
+		r.must(c.restore(r, p))
+		got, err := r.catalog.Point(t.Context(), p.ID)
+		r.must(err)
+		if got.RetainUntil == nil || got.RetainUntil.Before(p.ReceivedAt.AddDate(0, 0, 90)) {
+			t.Errorf("%s is brought back, and its point of %v kept until %v", name, p.ReceivedAt, got.RetainUntil)
+		}
+	}
+}
+
+// interruptSet sets a policy and stops when it is recorded, before the catalog.
+func (r *rig) interruptSet(a access.Action, document []byte) {
+	r.t.Helper()
+	r.driver.SetFault(func(op memblob.Op, _ string) memblob.Fault {
+		if op != memblob.OpPut {
+			return memblob.Fault{}
+		}
+		return memblob.Fault{When: memblob.Applied, Err: errInjected}
+	})
+	_, err := r.life.SetPolicy(r.t.Context(), grant(a), document)
+	r.driver.SetFault(nil)
+	wantKind(r.t, err, errkind.Internal, "takes it up again")
+}
+
+// The vault that has the number may have no source under the policy any more.
+func TestPolicy_InterruptedAndGivenUpKeepsItsNumber(t *testing.T) {
+	r := underOwn(t, 1)
+	r.interruptSet(access.PolicyUpdate, own(t, daily(90)))
+	r.move("ledgers", policy.SOX().Name)
+	if c := r.set(own(t, daily(95))); c.Version != 3 {
+		t.Fatalf("the policy gets number %d", c.Version)
+	}
+	had, err := custody.RecordedPolicy(r.records(), "own")
+	r.must(err)
+	for n, days := range map[int]int{2: 90, 3: 95} {
+		p, err := r.custody.Policy(t.Context(), "own", n)
+		if err != nil || p.Keep[0].For != calendar.Days(days) || had[n].Keep[0].For != calendar.Days(days) {
+			t.Errorf("version %d: %+v, in the vault %+v, %v", n, p.Keep, had[n].Keep, err)
 		}
 	}
 }

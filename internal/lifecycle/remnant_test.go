@@ -16,6 +16,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/blob/memblob"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/hold"
 	"github.com/counterfoil/counterfoil/internal/jobs"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
 	"github.com/counterfoil/counterfoil/internal/policy"
@@ -261,5 +262,28 @@ func TestRemnant_OfADeletedPointThatComesBack(t *testing.T) {
 				t.Errorf("%+v", remnants)
 			}
 		})
+	}
+}
+
+// TestRemnant_IsHeldForTheDatesOfItsRecords: a remnant made in April alone has a
+// record of March.
+func TestRemnant_IsHeldForTheDatesOfItsRecords(t *testing.T) {
+	r := ledgers(t)
+	r.write("gl/a.csv", "March")
+	march := r.backup()
+	r.days(40)
+	r.must(os.Remove(filepath.Join(r.folder, "gl", "a.csv")))
+	april := r.backup()
+	h, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: "CASE-17", Reason: "D-47",
+		Scope: hold.Scope{Paths: []string{"gl"}, To: march.ReceivedAt.AddDate(0, 0, 10)}})
+	r.must(err)
+	remnants := r.remnants()
+	if len(remnants) != 1 || !slices.Contains(h.Points, remnants[0].ID) || !slices.Contains(h.Points, march.ID) || slices.Contains(h.Points, april.ID) {
+		t.Errorf("the hold covers %v, of March %s, April %s and remnants %+v", h.Points, march.ID, april.ID, remnants)
+	}
+	s, err := r.jobs.PointState(t.Context(), remnants[0])
+	r.must(err)
+	if len(s.Holds) != 1 || !s.RetainUntil.Unlimited {
+		t.Errorf("the remnant is kept until %s", s.RetainUntil)
 	}
 }

@@ -24,12 +24,6 @@ import (
 // What is recorded in the vault and did not reach the catalog, as when the process
 // was killed between the two: the vault's word counts, and a repeat carries on.
 
-func (r *rig) off() {
-	r.t.Helper()
-	off := vault.StateOff
-	r.must(r.change(access.VaultWeaken, lifecycle.NewSettings{Immutability: &off}))
-}
-
 func TestRepeat_OfSettingsTheCatalogDidNotGet(t *testing.T) {
 	r := newRig(t, options{kind: vault.Trial})
 	r.backup()
@@ -58,7 +52,7 @@ func TestRepeat_OfSettingsTheCatalogDidNotGet(t *testing.T) {
 func TestRepeat_OfASourceTheCatalogDidNotGet(t *testing.T) {
 	r := newRig(t, options{})
 	ctx := t.Context()
-	r.off()
+	r.switchOff()
 	p := r.backup()
 	state := func() vault.SourceState {
 		_, d, err := custody.SourceRecord(r.source())
@@ -194,7 +188,7 @@ func TestDelete_WaitsForProvenTime(t *testing.T) {
 func TestSource_KeptForEverAndThenDeletedIsNotFrozen(t *testing.T) {
 	r := newRig(t, options{})
 	ctx := t.Context()
-	r.off()
+	r.switchOff()
 	p := r.backup()
 	_, err := r.life.StopSource(ctx, grant(access.SourceStop), "ledgers", lifecycle.ForEver, "x")
 	r.must(err)
@@ -213,7 +207,7 @@ func TestSource_KeptForEverAndThenDeletedIsNotFrozen(t *testing.T) {
 func TestSource_IsPurgedWhenTheVaultHasNothingOfIt(t *testing.T) {
 	r := newRig(t, options{})
 	ctx := t.Context()
-	r.off()
+	r.switchOff()
 	p := r.backup()
 	_, err := r.life.DeleteSource(ctx, grant(access.SourceDelete), "ledgers", "x")
 	r.must(err)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/counterfoil/counterfoil/internal/calendar"
 )
 
 func TestRead_NamesEveryMistake(t *testing.T) {
@@ -151,6 +153,34 @@ func TestCompare_ThereAndBackAreOpposites(t *testing.T) {
 			t.Fatal(d)
 		}
 	})
+}
+
+func TestCompare_AMissingRuleForClosesIsTheLongestOther(t *testing.T) {
+	with := func(fiscal *Fiscal, rules ...KeepRule) Policy {
+		return Policy{Keep: append([]KeepRule{{Tag: Yearly, For: calendar.Years(10), Month: 1, Day: 1}}, rules...), Fiscal: fiscal}
+	}
+	closes := func(years int) KeepRule { return KeepRule{Tag: Close, For: calendar.Years(years)} }
+	last := closes(7)
+	last.Cycles = 5
+	march := &Fiscal{EndMonth: 3}
+	for name, c := range map[string]struct {
+		old, next Policy
+		want      Direction
+		sentence  string
+	}{
+		"a shorter one added":               {with(nil), with(nil, closes(7)), Shorter, "close: 7 years instead of 10 years"},
+		"a longer one added":                {with(nil), with(nil, closes(12)), Added, "close: 12 years, a new rule"},
+		"the first rule of all":             {Policy{}, Policy{Keep: []KeepRule{closes(7)}}, Added, "close: 7 years, a new rule"},
+		"a shorter one gone":                {with(nil, closes(7)), with(nil), Longer, "close: 10 years instead of 7 years"},
+		"a longer one gone":                 {with(nil, closes(12)), with(nil), Gone, "close: no more, was 12 years"},
+		"one that keeps the last ones gone": {with(nil, last), with(nil), Gone, "close: no more, was 7 years"},
+		"what takes unrecorded closes gone": {with(march, closes(7)), with(march), Gone, "close: no more, was 7 years"},
+	} {
+		got := Compare(c.old, c.next)
+		if len(got) != 1 || got[0].Direction != c.want || got[0].Sentence() != c.sentence || Shortens(got) != (c.want == Shorter || c.want == Gone) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }
 
 func TestCompare_FewerCyclesAreShorter(t *testing.T) {

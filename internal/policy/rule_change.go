@@ -41,7 +41,7 @@ func Compare(old, next Policy) []RuleChange {
 	for _, r := range next.Keep {
 		before, had := old.Rule(r.Tag)
 		if !had {
-			out = append(out, RuleChange{Rule: string(r.Tag), Direction: Added, After: r.For})
+			out = append(out, added(r, old))
 			continue
 		}
 		out = append(out, periodChange(string(r.Tag), before.For, r.For)...)
@@ -52,7 +52,7 @@ func Compare(old, next Policy) []RuleChange {
 	}
 	for _, r := range old.Keep {
 		if _, has := next.Rule(r.Tag); !has {
-			out = append(out, RuleChange{Rule: string(r.Tag), Direction: Gone, Before: r.For})
+			out = append(out, gone(r, old, next))
 		}
 	}
 	out = append(out, periodChange(string(OnDemand), old.OnDemand, next.OnDemand)...)
@@ -100,6 +100,25 @@ func (c RuleChange) Sentence() string {
 		return c.Rule + ": at another time"
 	}
 	return fmt.Sprintf("%s: %s", c.Rule, c.Direction)
+}
+
+// added is a rule that the old policy lacks. Without one of their own, closes are
+// kept as long as its longest.
+func added(r KeepRule, old Policy) RuleChange {
+	if r.Tag == Close && r.For.Compare(old.Longest()) < 0 {
+		return RuleChange{Rule: string(r.Tag), Direction: Shorter, Before: old.Longest(), After: r.For}
+	}
+	return RuleChange{Rule: string(r.Tag), Direction: Added, After: r.For}
+}
+
+// gone is a rule that the next policy lacks. That of closes lengthens them if
+// another rule is longer; unless it also kept the last ones whatever their age, or
+// had those taken that nobody records.
+func gone(r KeepRule, old, next Policy) RuleChange {
+	if after := next.Longest(); r.Tag == Close && r.Cycles == 0 && old.Fiscal == nil && after.Compare(r.For) > 0 {
+		return RuleChange{Rule: string(r.Tag), Direction: Longer, Before: r.For, After: after}
+	}
+	return RuleChange{Rule: string(r.Tag), Direction: Gone, Before: r.For}
 }
 
 func periodChange(rule string, before, after calendar.Period) []RuleChange {

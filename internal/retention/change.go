@@ -69,8 +69,8 @@ type PointChange struct {
 // PlanChange decides what a change of policy does to a source's points. What has
 // fallen due under the old policy is given first. Then new tags are given as
 // [Handovers] does, and what a point stands for lasts as long as the new policy
-// says, counted from its receipt, where that is longer. A point that was deleted
-// softly follows its deletion.
+// says, counted from its receipt, where that is longer. That counts for points that
+// were deleted softly too: they may be brought back.
 func PlanChange(in ChangeInput) Change {
 	c := &changer{in: in, facts: slices.Clone(in.Facts)}
 	c.handOver(in.Old, in.OldZone, in.OldClasses)
@@ -124,7 +124,7 @@ func (c *changer) handOver(p policy.Policy, zone *time.Location, classes []Found
 func (c *changer) raise() {
 	history := c.history()
 	for i, s := range c.states() {
-		if s.Disposed || s.SoftDeleted != nil {
+		if s.Disposed {
 			continue
 		}
 		f := Fact{Kind: RetainRaised, At: c.in.Now, Selector: Selector{Points: []string{s.ID}}}

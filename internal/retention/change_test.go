@@ -229,13 +229,47 @@ func TestPlanChange_AStandInKeepsItsOwn(t *testing.T) {
 	checkChange(t, in, c)
 }
 
-func TestPlanChange_ADeletedPointFollowsItsDeletion(t *testing.T) {
+func TestPlanChange_ADeletedPointIsRaisedForWhenItIsBroughtBack(t *testing.T) {
 	in := ChangeInput{Old: policy.SOX(), OldZone: time.UTC, NewZone: time.UTC, SourceCreatedAt: start().AddDate(-1, 0, 0), Now: start().AddDate(0, 0, 9)}
 	points(&in, nightly(start(), 3)...)
-	in.Facts = []Fact{{Kind: SoftDeleted, At: in.Now, Selector: Selector{Points: []string{"p01"}}, Soft: &SoftDelete{At: in.Now, PurgeAfter: in.Now.AddDate(0, 0, 14)}}}
+	deleted := Fact{Kind: SoftDeleted, At: in.Now, Selector: Selector{Points: []string{"p01"}}, Soft: &SoftDelete{At: in.Now, PurgeAfter: in.Now.AddDate(0, 0, 14)}}
+	in.Facts = []Fact{deleted}
 	in.New = withFor(policy.SOX(), map[policy.TagName]calendar.Period{policy.Daily: calendar.Days(90)})
 	c := PlanChange(in)
-	if len(c.Points) != 1 || c.Points[0].Point != "p02" {
+	if len(c.Points) != 2 || c.Points[0].Point != "p01" || c.Points[1].Point != "p02" {
 		t.Errorf("%+v", c.Points)
+	}
+	gone := Fold(in.Points[1].Facts, append(in.Facts, c.Facts...))
+	after := deleted.Soft.PurgeAfter.Add(time.Second)
+	if d := Decide(Item{State: gone, Mutable: true}, after, nil); d.Verdict != Expire {
+		t.Errorf("it does not follow its deletion: %+v", d)
+	}
+	back := Fold(in.Points[1].Facts, append(append(in.Facts, c.Facts...), Fact{Kind: Undeleted, At: in.Now, Selector: deleted.Selector}))
+	if at := back.ReceivedAt.AddDate(0, 0, 89); back.Computed.Past(at) {
+		t.Errorf("brought back, it is kept until %s", back.Computed)
+	}
+}
+
+func TestPlanChange_YearsThatGetFiscalNamesCountOnce(t *testing.T) {
+	calendarYears := policy.KeepRule{Tag: policy.Yearly, For: calendar.Years(5), Month: 1, Day: 1, Cycles: 10}
+	fiscalYears := policy.KeepRule{Tag: policy.Yearly, For: calendar.Years(5), FiscalYearEnd: 12, Cycles: 10}
+	in := ChangeInput{Old: policy.Policy{Name: "p", Version: 1, Keep: []policy.KeepRule{calendarYears}},
+		New: policy.Policy{Name: "p", Version: 2, Keep: []policy.KeepRule{fiscalYears}}, Now: utcTime(2026, 2, 1, 0)}
+	for y := 2017; y <= 2026; y++ {
+		at := utcTime(y, 1, 1, 22)
+		in.Points = append(in.Points, ChangePoint{Facts: PointFacts{ID: fmt.Sprint(y), Source: "s", ReceivedAt: at, Complete: true,
+			Tags: []Tag{{Name: policy.Yearly, Period: fmt.Sprint(y)}}, Computed: Until{Time: at.AddDate(5, 0, 0)}}, Entries: 5, Bytes: 5})
+	}
+	c := PlanChange(in)
+	if len(c.Facts) == 0 {
+		t.Fatal("no point takes a fiscal year")
+	}
+	var after []CyclePoint
+	for _, p := range in.Points {
+		s := Fold(p.Facts, c.Facts)
+		after = append(after, CyclePoint{ID: s.ID, ReceivedAt: s.ReceivedAt, Tags: s.Tags, Rules: in.Old.Keep})
+	}
+	if got := kept(after, in.New.Keep); len(got) != 10 {
+		t.Errorf("of the last 10 year-ends are kept %v", got)
 	}
 }

@@ -21,6 +21,10 @@ const (
 	CloseWithin = 5 * 24 * time.Hour
 )
 
+// askAgainYears is how long after it was due a close is given to another point
+// when no trace is left of the one that stood for it.
+const askAgainYears = 1
+
 // Close is the state of the books at the close of a fiscal period, which one
 // whole point of the source stands for.
 type Close struct {
@@ -60,14 +64,13 @@ type CloseInput struct {
 // exists, in the order of the records, and the last one that should have been
 // and was not. The next point stands for all that are not captured. What is
 // captured stays so: a period that is closed again is another close, and one
-// recorded after a provisional point was taken still wants its own. A close
-// whose retention would have run out by now is no longer asked for, since the
-// point that stood for it may be gone.
+// recorded after a provisional point was taken still wants its own. What is over
+// is left out.
 func Closes(in CloseInput) []Close {
 	if in.Zone == nil {
 		in.Zone = time.UTC
 	}
-	in.History = sorted(in.History)
+	in.History = sorted(states(in.History))
 	qs := judgeAll(measures(in.History))
 	var out []Close
 	times := map[string]int{}
@@ -81,10 +84,10 @@ func Closes(in CloseInput) []Close {
 			key = fmt.Sprintf("%s.%d", key, n)
 		}
 		since := e.recorded()
-		if since.Before(in.SourceCreatedAt) || in.runOut(since) {
+		c := Close{Tag: Tag{Name: policy.Close, Period: key}, Event: e.ID, Since: since, DueBy: since.Add(CloseWithin)}
+		if since.Before(in.SourceCreatedAt) || in.over(c) {
 			continue
 		}
-		c := Close{Tag: Tag{Name: policy.Close, Period: key}, Event: e.ID, Since: since, DueBy: since.Add(CloseWithin)}
 		c.Holder, c.StandIn = in.holders(c.Tag, qs, func(t Tag, _ quality) bool { return !t.Provisional })
 		out = append(out, c)
 	}
@@ -130,8 +133,18 @@ func closePeriod(p policy.Policy) calendar.Period {
 	return p.Longest()
 }
 
-func (in CloseInput) runOut(since time.Time) bool {
-	return !closePeriod(in.Policy).AddTo(since, in.Zone).After(in.Now)
+// over reports whether a point stood for the close and was kept its time, so that
+// no other must: its retention has run out, or it was due long ago and no point
+// has it any more. The second is for policies that were lengthened since. Without
+// a complete point since the close it is open, however old.
+func (in CloseInput) over(c Close) bool {
+	backedUp := slices.ContainsFunc(in.History, func(p PastPoint) bool { return p.Complete && !p.ReceivedAt.Before(c.Since) })
+	runOut := !closePeriod(in.Policy).AddTo(c.Since, in.Zone).After(in.Now)
+	longAgo := in.Now.After(c.DueBy.AddDate(askAgainYears, 0, 0))
+	// One that failed verification was not kept its time, and one that stands in
+	// waits for a whole one.
+	there := slices.ContainsFunc(in.History, func(p PastPoint) bool { return !p.Deleted && holds(p, c.Tag) })
+	return backedUp && (runOut || longAgo && !there)
 }
 
 // unrecorded gives the close of the last period that should have been recorded
@@ -154,21 +167,22 @@ func (in CloseInput) unrecorded(recorded map[string]int, qs []quality) (Close, b
 	if recorded[p.String()] > 0 || p.Number == year.Periods() && recorded[ofYear.String()] > 0 {
 		return Close{}, false
 	}
-	if !in.SourceCreatedAt.IsZero() && due.Before(calendar.DayStart(in.SourceCreatedAt, in.Zone)) || in.runOut(due) {
+	c := Close{Tag: Tag{Name: policy.Close, Period: p.String(), Provisional: true}, Since: due.UTC(), DueBy: due.Add(CloseWithin).UTC()}
+	if !in.SourceCreatedAt.IsZero() && due.Before(calendar.DayStart(in.SourceCreatedAt, in.Zone)) || in.over(c) {
 		return Close{}, false
 	}
-	c := Close{Tag: Tag{Name: policy.Close, Period: p.String(), Provisional: true}, Since: due.UTC(), DueBy: due.Add(CloseWithin).UTC()}
 	c.Holder, c.StandIn = in.holders(c.Tag, qs, func(_ Tag, q quality) bool { return q == whole })
 	return c, true
 }
 
 // holders gives the first point that stands for the tag as captured wants it,
-// and the last other one. One that failed verification stands for nothing.
+// and the last other one. One that failed verification or is deleted stands for
+// nothing.
 func (in CloseInput) holders(tag Tag, qs []quality, captured func(Tag, quality) bool) (holder, standIn string) {
 	for i, p := range in.History {
 		at := slices.IndexFunc(p.Tags, tag.Same)
 		switch {
-		case at < 0 || p.Verified == Failed:
+		case at < 0 || !p.stands():
 		case !captured(p.Tags[at], qs[i]):
 			standIn = p.ID
 		case holder == "":

@@ -1,8 +1,10 @@
 package retention
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -113,5 +115,80 @@ func TestCloses_AreAskedForWithoutRecordOnlyByCalendarAndRule(t *testing.T) {
 				t.Errorf("%s: a source that came later is asked for %+v", name, x)
 			}
 		}
+	}
+}
+
+func TestCloses_APointThatIsDeletedStandsForNone(t *testing.T) {
+	at := utcTime(2026, 3, 1, 0)
+	in := CloseInput{Source: "s", Policy: policy.Policy{Keep: []policy.KeepRule{{Tag: policy.Close, For: calendar.Years(10)}}}, Now: utcTime(2026, 3, 10, 0),
+		Events:  []Event{{ID: "e", Name: CloseEvent, Period: "FY2025", At: at, RecordedAt: at, Covers: Selector{From: at}}},
+		History: []PastPoint{{ID: "a", ReceivedAt: utcTime(2026, 3, 2, 0), Complete: true, Tags: []Tag{{Name: policy.Close, Period: "FY2025"}}}}}
+	for _, deleted := range []bool{false, true} {
+		in.History[0].Deleted = deleted
+		if c := Closes(in); len(c) != 1 || c[0].Captured() == deleted {
+			t.Errorf("deleted %v: %+v", deleted, c)
+		}
+	}
+}
+
+// Four years were closed under a policy that kept closes for a year, and it was
+// made longer since.
+func TestCloses_WhatWasKeptItsTimeIsNotTakenAgain(t *testing.T) {
+	at := func(year int) time.Time { return utcTime(year, 1, 5, 0) }
+	day := PastPoint{ID: "d", ReceivedAt: utcTime(2026, 5, 31, 22), Complete: true, Entries: 5, Bytes: 5}
+	with := func(fn func(*PastPoint)) []PastPoint {
+		p := PastPoint{ID: "c", ReceivedAt: utcTime(2023, 1, 6, 22), Complete: true, Entries: 5, Bytes: 5, Tags: []Tag{{Name: policy.Close, Period: "FY2022"}}}
+		fn(&p)
+		return []PastPoint{p, day}
+	}
+	all := []string{"FY2021", "FY2022", "FY2023", "FY2024"}
+	for name, c := range map[string]struct {
+		history []PastPoint
+		years   int // of the policy
+		now     time.Time
+		want    []string // that wait
+	}{
+		"the points are disposed of":      {[]PastPoint{day}, 10, utcTime(2026, 6, 1, 0), nil},
+		"never backed up since":           {nil, 10, utcTime(2026, 6, 1, 0), all},
+		"backed up before only":           {[]PastPoint{{ID: "b", ReceivedAt: at(2021), Complete: true}}, 10, utcTime(2026, 6, 1, 0), all},
+		"never completely":                {[]PastPoint{{ID: "i", ReceivedAt: day.ReceivedAt}}, 10, utcTime(2026, 6, 1, 0), all},
+		"a remnant since":                 {[]PastPoint{{ID: "r", ReceivedAt: day.ReceivedAt, Complete: true, Trigger: Remnant}}, 10, utcTime(2026, 6, 1, 0), all},
+		"one is there":                    {with(func(*PastPoint) {}), 10, utcTime(2026, 6, 1, 0), nil},
+		"one failed":                      {with(func(p *PastPoint) { p.Verified = Failed }), 10, utcTime(2026, 6, 1, 0), []string{"FY2022"}},
+		"one stands in":                   {with(func(p *PastPoint) { p.Complete, p.Tags[0].Provisional = false, true }), 10, utcTime(2026, 6, 1, 0), []string{"FY2022"}},
+		"one is deleted":                  {with(func(p *PastPoint) { p.Deleted = true }), 10, utcTime(2026, 6, 1, 0), nil},
+		"within a year":                   {[]PastPoint{{ID: "d", ReceivedAt: utcTime(2025, 5, 31, 22), Complete: true}}, 10, utcTime(2025, 6, 1, 0), []string{"FY2024"}},
+		"run out, and one failed":         {with(func(p *PastPoint) { p.Verified = Failed }), 1, utcTime(2026, 6, 1, 0), nil},
+		"run out and never backed up":     {nil, 1, utcTime(2026, 6, 1, 0), all},
+		"run out, the last was backed up": {[]PastPoint{{ID: "x", ReceivedAt: at(2024), Complete: true}}, 1, utcTime(2026, 6, 1, 0), []string{"FY2024"}},
+	} {
+		in := AssignInput{Source: "s", ReceivedAt: c.now, Trigger: Scheduled, Complete: true, SourceCreatedAt: utcTime(2020, 1, 2, 0), Entries: 5, Bytes: 5, History: c.history,
+			Policy: policy.Policy{Name: "p", Keep: []policy.KeepRule{{Tag: policy.Daily, For: calendar.Days(30)}, {Tag: policy.Close, For: calendar.Years(c.years)}}}}
+		for y := 2021; y <= 2024; y++ {
+			in.Events = append(in.Events, Event{ID: fmt.Sprint(y), Name: CloseEvent, Period: fmt.Sprintf("FY%d", y), At: at(y + 1), RecordedAt: at(y + 1), Covers: Selector{From: at(y + 1)}})
+		}
+		var taken []string
+		for _, tag := range Assign(in).Tags {
+			if tag.Name == policy.Close {
+				taken = append(taken, tag.Period)
+			}
+		}
+		if d := cmp.Diff(c.want, taken); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestCloses_ARemnantIsNothingToMeasureBy(t *testing.T) {
+	in := CloseInput{Source: "s", Policy: policy.Policy{Keep: []policy.KeepRule{{Tag: policy.Close, For: calendar.Years(7)}}, Fiscal: &policy.Fiscal{EndMonth: 3}},
+		Now: utcTime(2026, 4, 29, 0), History: []PastPoint{
+			{ID: "a", ReceivedAt: utcTime(2026, 4, 1, 22), Complete: true, Entries: 100, Bytes: 100},
+			{ID: "remnant", ReceivedAt: utcTime(2026, 4, 20, 22), Trigger: Remnant, Complete: true, Entries: 20, Bytes: 20},
+			{ID: "b", ReceivedAt: utcTime(2026, 4, 28, 22), Complete: true, Entries: 20, Bytes: 20, Tags: []Tag{{Name: policy.Close, Period: "FY2026-P12", Provisional: true}}},
+		}}
+	// b shrank against a. That a remnant was as small a week before says nothing.
+	c := Closes(in)
+	if len(c) != 1 || c[0].Captured() || c[0].StandIn != "b" {
+		t.Errorf("%+v", c)
 	}
 }

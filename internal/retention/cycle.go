@@ -35,7 +35,8 @@ func (c Cycle) String() string { return fmt.Sprintf("%d %s", c.Number, c.Tag) }
 
 // KeptByCycles gives the points of one source that a rule with cycles keeps
 // whatever their age, by id: those with its tag while whole points that came later
-// hold it for fewer other periods than the rule has cycles. The rules of a
+// hold it for fewer other cycles than the rule has. A cycle is a period, or several
+// that one point holds: a year with two names counts once. The rules of a
 // point's own policy count and the present ones of its source, the more cycles of
 // the two. A point that only stands in is kept as long as none holds its period.
 // What is gone is not kept and counts for nothing; nor do points that failed.
@@ -67,28 +68,56 @@ func cycles(rules []policy.KeepRule, tag policy.TagName) int {
 	return n
 }
 
-// holdings is when the last point was received that holds each period of each
-// tag for good.
-type holdings map[policy.TagName]map[string]time.Time
+// holdings are the cycles of each tag, by the periods that they are held as.
+type holdings map[policy.TagName]map[string]*held
+
+// held is one cycle: periods that points hold for good together. A rule that is
+// moved, to fiscal years say, names the years anew that points hold already.
+type held struct {
+	// last is when the newest point of it was received.
+	last time.Time
+}
 
 func heldPeriods(points []CyclePoint) holdings {
 	out := holdings{}
 	for _, p := range points {
+		together := map[policy.TagName]*held{}
 		for _, t := range p.Tags {
 			if !p.holdsForGood(t) {
 				continue
 			}
-			of := out[t.Name]
+			of := together[t.Name]
 			if of == nil {
-				of = map[string]time.Time{}
-				out[t.Name] = of
+				of = &held{last: p.ReceivedAt}
+				together[t.Name] = of
 			}
-			if last, ok := of[cycleOf(t)]; !ok || p.ReceivedAt.After(last) {
-				of[cycleOf(t)] = p.ReceivedAt
-			}
+			out.add(t, of)
 		}
 	}
 	return out
+}
+
+// add makes the tag's period one of a cycle, and another cycle that has the
+// period one with it.
+func (h holdings) add(t Tag, of *held) {
+	periods := h[t.Name]
+	if periods == nil {
+		periods = map[string]*held{}
+		h[t.Name] = periods
+	}
+	other := periods[cycleOf(t)]
+	periods[cycleOf(t)] = of
+	if other == nil || other == of {
+		return
+	}
+	if other.last.After(of.last) {
+		of.last = other.last
+	}
+	for period, x := range periods {
+		if x == other {
+			periods[period] = of
+		}
+	}
 }
 
 func (p CyclePoint) holdsForGood(t Tag) bool {
@@ -106,15 +135,15 @@ func cycleOf(t Tag) string {
 }
 
 func (h holdings) keeps(p CyclePoint, t Tag, n int) bool {
-	own := cycleOf(t)
-	if _, ok := h[t.Name][own]; ok && !p.holdsForGood(t) {
+	own := h[t.Name][cycleOf(t)]
+	if own != nil && !p.holdsForGood(t) {
 		return false
 	}
-	newer := 0
-	for period, last := range h[t.Name] {
-		if period != own && last.After(p.ReceivedAt) {
-			newer++
+	newer := map[*held]bool{}
+	for _, x := range h[t.Name] {
+		if x != own && x.last.After(p.ReceivedAt) {
+			newer[x] = true
 		}
 	}
-	return newer < n
+	return len(newer) < n
 }

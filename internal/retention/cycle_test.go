@@ -55,6 +55,8 @@ func TestKeptByCycles_TheLastYearsStayWhateverTheirAge(t *testing.T) {
 		"a policy gone by":  {func(p []CyclePoint) []CyclePoint { p[0].Rules = lastYears(2); return p }, lastYears(1), []string{"2024"}},
 		"without yearly":    {nil, []policy.KeepRule{{Tag: policy.Monthly, Cycles: 3}}, []string{}},
 		"handed over twice": {handedOver, lastYears(2), []string{"2021", "2023", "2023b"}},
+		"years renamed":     {renamed, lastYears(3), []string{"2022", "2023", "2024"}},
+		"renamed and twice": {func(p []CyclePoint) []CyclePoint { return handedOver(renamed(p)) }, lastYears(2), []string{"2022", "2023", "2023b"}},
 		"a second stand-in": {standsIn, lastYears(2), []string{"2023", "2024"}},
 	} {
 		var in []CyclePoint
@@ -80,6 +82,15 @@ func handedOver(p []CyclePoint) []CyclePoint {
 	return append(p[1:4], again)
 }
 
+// renamed gives each point its year under a second name too, as a rule does that
+// goes from calendar to fiscal years.
+func renamed(p []CyclePoint) []CyclePoint {
+	for i := range p {
+		p[i].Tags = append(p[i].Tags, Tag{Name: policy.Yearly, Period: fmt.Sprintf("FY%d", p[i].ReceivedAt.Year()-1)})
+	}
+	return p
+}
+
 // standsIn adds an incomplete point of a year that a whole one holds.
 func standsIn(p []CyclePoint) []CyclePoint {
 	other := p[4]
@@ -99,6 +110,22 @@ func TestKeptByCycles_ACloseTakenAgainIsOneCycle(t *testing.T) {
 	if c := KeptByCycles(points, rules)["p2"]; c != (Cycle{policy.Close, 2}) || c.String() != "2 close" {
 		t.Errorf("got %v", c)
 	}
+}
+
+func TestKeptByCycles_ASecondNameForEachPeriodChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		points, rules := genCyclePoints(t, 0), genCycleRules(t)
+		before := KeptByCycles(points, rules)
+		for i := range points {
+			for _, x := range points[i].Tags {
+				x.Period = "again " + x.Period
+				points[i].Tags = append(points[i].Tags, x)
+			}
+		}
+		if d := cmp.Diff(before, KeptByCycles(points, rules)); d != "" {
+			t.Fatal(d)
+		}
+	})
 }
 
 func genCyclePoints(t *rapid.T, from int) []CyclePoint {

@@ -89,6 +89,7 @@ func genInput(t *rapid.T) AssignInput {
 	for i := range rapid.IntRange(0, 12).Draw(t, "past") {
 		at := in.ReceivedAt.Add(-time.Duration(rapid.Int64Range(0, 40*24*3600).Draw(t, "ago")) * time.Second)
 		p := PastPoint{ID: fmt.Sprint("p", i), ReceivedAt: at, Complete: rapid.Bool().Draw(t, "c"), Entries: rapid.Int64Range(0, 100).Draw(t, "e"), Bytes: 50}
+		p.Deleted = rapid.IntRange(0, 5).Draw(t, "deleted") == 0
 		p.Verified = rapid.SampledFrom([]Verified{Unknown, OK, Failed}).Draw(t, "v")
 		for _, r := range in.Policy.Keep {
 			if r.Tag.Rotation() && rapid.Bool().Draw(t, "tagged") {
@@ -357,7 +358,7 @@ func TestHandovers_AreDoneOnceAndPointToWholePoints(t *testing.T) {
 				if p.ID != x.To {
 					continue
 				}
-				if p.Verified == Failed || !x.Tag.Provisional && !p.Complete {
+				if !p.stands() || !x.Tag.Provisional && !p.Complete {
 					t.Fatalf("%s goes to %+v", x.Tag.Period, *p)
 				}
 				p.Tags = append(append([]Tag(nil), p.Tags...), x.Tag)

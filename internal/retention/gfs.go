@@ -89,11 +89,15 @@ func holds(p PastPoint, tag Tag) bool {
 	return slices.ContainsFunc(p.Tags, tag.Same)
 }
 
+// stands reports whether a point may hold a tag: not one that has failed
+// verification or is deleted.
+func (p PastPoint) stands() bool { return p.Verified != Failed && !p.Deleted }
+
 // taken reports whether a point holds the tag for good: not provisionally, and
-// not one that has failed verification.
+// one that may.
 func taken(history []PastPoint, tag Tag) bool {
 	return slices.ContainsFunc(history, func(p PastPoint) bool {
-		return p.Verified != Failed && slices.ContainsFunc(p.Tags, func(t Tag) bool { return t.Same(tag) && !t.Provisional })
+		return p.stands() && slices.ContainsFunc(p.Tags, func(t Tag) bool { return t.Same(tag) && !t.Provisional })
 	})
 }
 

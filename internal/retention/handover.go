@@ -37,7 +37,7 @@ func (h Handover) Fact(at time.Time) Fact {
 }
 
 // Handovers gives the tags that existing points must take: where the holder has
-// failed verification, where a month whose last point counts has ended, where a
+// failed verification or is deleted, where a month whose last point counts has ended, where a
 // rule is newer than the points, and, for a period that ended without a whole
 // point, its best one. Apply them before planning expiry.
 func Handovers(in HandoverInput) []Handover {
@@ -121,23 +121,24 @@ func (h *Handover) classes(in HandoverInput, received time.Time) {
 	}
 }
 
-// pick gives the whole point that the rule prefers, -1 if there is none.
+// pick gives the whole point that the rule prefers, -1 if there is none. One that
+// is deleted takes no tag; brought back, it is asked again.
 func pick(rule policy.KeepRule, points []PastPoint, qs []quality) int {
 	best := -1
 	for i := range points {
-		if qs[i] == whole && (best < 0 || rule.Last) {
+		if qs[i] == whole && !points[i].Deleted && (best < 0 || rule.Last) {
 			best = i
 		}
 	}
 	return best
 }
 
-// standIn gives the largest point that is not damaged, -1 if there is none or
+// standIn gives the largest point that is neither damaged nor deleted, -1 if there is none or
 // if one stands in already.
 func standIn(tag Tag, points []PastPoint, qs []quality) int {
 	best := -1
 	for i, p := range points {
-		if qs[i] == damaged {
+		if qs[i] == damaged || p.Deleted {
 			continue
 		}
 		if holds(p, tag) {

@@ -233,7 +233,7 @@ func (a *assigner) candidate(rule policy.KeepRule, s slot) {
 // unreadable file from giving its yearly tag to every point of the year.
 func (a *assigner) bestSoFar(tag Tag) bool {
 	for _, p := range a.in.History {
-		if p.Verified != Failed && holds(p, tag) && !dwarfed(p.Entries, p.Bytes, a.in.Entries, a.in.Bytes) {
+		if p.stands() && holds(p, tag) && !dwarfed(p.Entries, p.Bytes, a.in.Entries, a.in.Bytes) {
 			return false
 		}
 	}
@@ -324,7 +324,7 @@ func (a *assigner) bounds() {
 }
 
 func (a *assigner) subject() hold.Point {
-	p := hold.Point{ID: a.in.Point, Source: a.in.Source, Paths: a.in.Paths, ReceivedAt: a.in.ReceivedAt}
+	p := hold.Point{ID: a.in.Point, Source: a.in.Source, Paths: a.in.Paths, ReceivedAt: a.in.ReceivedAt, Remnant: a.in.Trigger == Remnant}
 	for _, f := range a.in.Classes {
 		p.Classes = append(p.Classes, f.Class.ID)
 	}

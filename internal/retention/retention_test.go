@@ -124,6 +124,16 @@ func TestAssign_AHoldDoesNotEnterTheComputedRetention(t *testing.T) {
 	}
 }
 
+func TestAssign_ARemnantIsUnderAHoldOfEarlierDates(t *testing.T) {
+	for trigger, want := range map[Trigger]bool{Remnant: true, Scheduled: false} {
+		a := Assign(AssignInput{Point: "p", Source: "s", Policy: policy.SOX(), ReceivedAt: utcTime(2026, 5, 1, 12), Complete: true, Trigger: trigger,
+			Holds: []hold.Hold{{ID: "h", Scope: hold.Scope{To: utcTime(2026, 4, 1, 0)}}}})
+		if a.RetainUntil.Unlimited != want {
+			t.Errorf("%s: until %s", trigger, a.RetainUntil)
+		}
+	}
+}
+
 func TestAssign_DoesNotTouchItsInput(t *testing.T) {
 	history := []PastPoint{{ID: "b", ReceivedAt: utcTime(2026, 5, 2, 0)}, {ID: "a", ReceivedAt: utcTime(2026, 5, 1, 0)}}
 	Assign(AssignInput{Point: "p", Policy: policy.SOX(), ReceivedAt: utcTime(2026, 5, 3, 0), Complete: true, History: history})

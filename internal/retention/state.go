@@ -59,7 +59,7 @@ type PointState struct {
 
 // Point is how holds and selectors see the point.
 func (s PointState) Point() hold.Point {
-	return hold.Point{ID: s.ID, Source: s.Source, Classes: s.Classes, Paths: s.Paths, ReceivedAt: s.ReceivedAt}
+	return hold.Point{ID: s.ID, Source: s.Source, Classes: s.Classes, Paths: s.Paths, ReceivedAt: s.ReceivedAt, Remnant: s.Trigger == Remnant}
 }
 
 // Past is the point as an earlier one of its source, with what its manifest says
