@@ -20,7 +20,7 @@ func DeleteActions() []access.Action {
 
 // LockActions lists the actions whose grant allows a lock to be raised.
 func LockActions() []access.Action {
-	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete", "vault/lock", "vault/update", "vault/recover", "canary/run", "hold/place", "policy/update", "policy/shorten", "source/update"}
+	return []access.Action{"backup/run", "vault/create", "lock/raise", "commit/finish", "pack/delete", "vault/lock", "vault/update", "vault/harden", "vault/recover", "canary/run", "hold/place", "policy/update", "policy/shorten", "source/update"}
 }
 
 // Bucket is one store. Its methods check names and locks before the driver

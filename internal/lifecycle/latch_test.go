@@ -57,7 +57,7 @@ func (w *trusted) goOn(days int) {
 			w.now = w.now.Add(8 * time.Hour)
 			w.observe()
 		}
-		w.rig.backup()
+		w.backup()
 	}
 }
 
