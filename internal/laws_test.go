@@ -53,7 +53,7 @@ var floors = map[string]int{
 	"vault/vaulttest": keeping,
 
 	"source": work, "source/files": work, "source/paged": work, "source/postgres": work, "source/sourcetest": work,
-	"gate": work, "jobs": work, "backup": work, "restore": work, "lifecycle": work, "drill": work,
+	"gate": work, "jobs": work, "scheduler": work, "backup": work, "restore": work, "lifecycle": work, "drill": work,
 	"alert": work, "cost": work, "control": work, "custody": work, "doctor": work, "trial": work, "report": work, "evidence": work,
 
 	"api": doors, "server": doors, "console": doors, "agent": doors, "cli": doors,

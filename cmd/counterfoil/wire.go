@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -71,6 +73,10 @@ func serve(ctx context.Context, dataDir string) error {
 		return err
 	}
 	in.serving = true
+	due, err := in.schedule(in.now, in.log)
+	if err != nil {
+		return errors.Join(err, in.Close())
+	}
 	lock, err := durable.Lock(filepath.Join(dataDir, "server.lock"), "server")
 	if err != nil {
 		return errors.Join(err, in.Close())
@@ -87,6 +93,14 @@ func serve(ctx context.Context, dataDir string) error {
 	if err != nil {
 		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "listen on %s", socket), in.Close())
 	}
+	var scheduling sync.WaitGroup
+	scheduled, stop := context.WithCancel(ctx)
+	defer stop()
+	scheduling.Go(func() {
+		if err := due.Run(scheduled); err != nil {
+			slog.New(slog.NewTextHandler(os.Stderr, nil)).Error("what the scheduler started could not be kept", "error", err)
+		}
+	})
 	srv := &http.Server{Handler: in.handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(listener) }()
@@ -98,6 +112,8 @@ func serve(ctx context.Context, dataDir string) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	stop()
+	scheduling.Wait() // a backup under way ends with the context, and leaves nothing half done
 	return errors.Join(err, in.Close())
 }
 
@@ -105,8 +121,12 @@ func serve(ctx context.Context, dataDir string) error {
 type installation struct {
 	dataDir string
 	handler http.Handler
-	catalog *catalog.Catalog
-	custody *custody.Custody
+	// scheduled is the same, asked by the scheduler.
+	scheduled http.Handler
+	now       func() time.Time
+	log       *auditLog
+	catalog   *catalog.Catalog
+	custody   *custody.Custody
 	// look reads the sources of time.
 	look    func(context.Context) error
 	serving bool
@@ -158,7 +178,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret, Heads: &heads{log: log}})
 	actor := gate.LocalOwner()
 	log.copies = in.custody.LogCopies
-	turnstile := gate.New(access.Owner(actor.Subject), log, trusted.Receipt)
+	turnstile := gate.New(append(access.Owner(actor.Subject), schedulerBinding()), log, trusted.Receipt)
 	runner := jobs.New(jobs.Config{DataDir: dataDir, Catalog: index, Custody: in.custody, Receipt: trusted.Receipt, Keep: trusted.Keep, LockBase: trusted.LockBase, Latched: func() error { _, err := trusted.MayDelete(false); return err }, HostNow: time.Now,
 		Publish: log.publish, Host: host, Version: programVersion()})
 	in.look = func(ctx context.Context) error { return watchClock(ctx, trusted, log) }
@@ -166,12 +186,15 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 		return nil, errors.Join(err, index.Close())
 	}
 	life := lifecycle.New(lifecycle.Config{Catalog: index, Custody: in.custody, Clock: trusted})
-	in.handler = server.New(server.Config{
+	door := server.Config{
 		DataDir: dataDir, Version: api.Version{Version: programVersion(), Format: 1, Go: runtime.Version(), FIPS: fips140.Enabled()},
 		Gate: turnstile, Actor: actor, Catalog: index, Custody: in.custody, Jobs: runner, Lifecycle: life, Clock: trusted, Trial: trial.New(dataDir, index, in.custody),
 		Doctor:  doctor.Installation{DataDir: dataDir, Catalog: index, Custody: in.custody, Log: log.open, Behind: trusted.Behind, Now: trusted.Receipt, Clock: trusted.Status, Locks: life.PlanLocks, Closes: life.Closes},
 		Receipt: trusted.Receipt, Log: log.open, LogDir: log.dir, LogKey: log.keyFile, Behind: trusted.Behind, Purge: in.purge,
-	}).Handler()
+	}
+	in.handler, in.now, in.log = server.New(door).Handler(), trusted.Receipt, log
+	door.Actor = schedulerActor()
+	in.scheduled = server.New(door).Handler()
 	return in, nil
 }
 
@@ -283,7 +306,7 @@ func (in *installation) purge(ctx context.Context, g access.Grant, paths []strin
 		return err
 	}
 	for _, name := range []string{"vaults", "keys", "recovery-kits", "scratch", "cache", "audit", catalogName, catalogName + "-wal", catalogName + "-shm",
-		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", socketName, serverName} {
+		catalogName + ".lock", "clock.json", "clock.json.lock", "work.lock", "server.lock", socketName, serverName, schedulerName} {
 		if err := removeFolder(filepath.Join(in.dataDir, name)); err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func newPolicyShow(s *session) *cobra.Command {
 	cmd := s.command(page{
 		use:     "show NAME",
 		short:   "show a policy",
-		long:    "Shows the last version of a policy, or another: its schedule (nothing runs by\nit yet), when its tags fall due and how long points with them are kept. With\n--output json it is whole.",
+		long:    "Shows the last version of a policy, or another: its schedule, when its tags\nfall due and how long points with them are kept. With --output json it is whole.",
 		example: "counterfoil policy show sox --version 1",
 	}, func(ctx context.Context, args []string) error {
 		s.missing = missingPolicy
