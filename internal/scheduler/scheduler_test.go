@@ -59,7 +59,9 @@ func (w *world) start() {
 	s, err := scheduler.Open(scheduler.Config{
 		Path: w.path, Now: func() time.Time { return w.now },
 		Sources: func(context.Context) ([]scheduler.Source, error) { return w.sources, nil },
-		Vaults:  func(context.Context) ([]scheduler.Vault, error) { return []scheduler.Vault{{ID: "v", Name: "books"}}, nil },
+		Vaults: func(context.Context) ([]scheduler.Vault, error) {
+			return []scheduler.Vault{{ID: "v", Name: "books"}}, nil
+		},
 		Backup: func(_ context.Context, source string) error {
 			w.began[source] = append(w.began[source], w.now)
 			w.now = w.now.Add(w.takes)
