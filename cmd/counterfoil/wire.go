@@ -175,7 +175,7 @@ func open(ctx context.Context, dataDir string, existing bool) (*installation, er
 		host = "localhost"
 	}
 	log := newAuditLog(dataDir, id, index, trusted.Receipt)
-	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret, Heads: &heads{log: log}})
+	in.custody = custody.New(custody.Config{DataDir: dataDir, Catalog: index, Stores: stores{now: trusted.Receipt}, Server: id, Host: host, Now: trusted.Receipt, AuditKey: log.secret, Heads: &heads{log: log, catalog: index}})
 	actor := gate.LocalOwner()
 	log.copies = in.custody.LogCopies
 	turnstile := gate.New(append(access.Owner(actor.Subject), schedulerBinding()), log, trusted.Receipt)

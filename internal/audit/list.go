@@ -67,7 +67,9 @@ func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
 }
 
 // Newest gives the newest record from an index on that matches, and the size of
-// the log as it was searched; without one, Entry.Index is -1.
+// the log as it was searched; without one, Entry.Index is -1. A record that is
+// under the signed root and cannot be decoded is passed over; where the log itself
+// cannot be read, that is the entry.
 func (l *Log) Newest(ctx context.Context, f Filter, from int64) (Entry, int64, error) {
 	none := Entry{Index: -1}
 	if err := l.tree.Refresh(ctx); err != nil {
@@ -81,7 +83,7 @@ func (l *Log) Newest(ctx context.Context, f Filter, from int64) (Entry, int64, e
 			return none, size, err
 		}
 		for _, e := range slices.Backward(entries) {
-			if f.match(e) {
+			if decoded := e.Problem == "" || e.Raw == nil; decoded && f.match(e) {
 				return e, size, nil
 			}
 		}

@@ -153,6 +153,9 @@ func (c *Custody) recordedLock(ctx context.Context, v *vault.Vault) blob.Lock {
 
 func (c *Custody) recover(ctx context.Context, g access.Grant, v *vault.Vault, url blob.URL, kek *keys.Held) (Recovered, error) {
 	var out Recovered
+	if err := c.fitsHere(ctx, v); err != nil {
+		return out, err // before anything is taken over
+	}
 	before, ownerErr := v.Owner(ctx)
 	if err := v.TakeOwnership(ctx, g); err != nil {
 		return out, err
@@ -320,9 +323,6 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	if err := c.cfg.Catalog.ReplaceVault(ctx, g, out.Vault); err != nil {
 		return err
 	}
-	if err := c.policiesFit(ctx, out.Vault.ID, state.policies); err != nil {
-		return err
-	}
 	for _, p := range state.policies {
 		row := catalog.Policy{Name: p.Name, Version: p.Version, Body: p.Document, CreatedAt: c.cfg.Now()}
 		if err := c.cfg.Catalog.ReplacePolicy(ctx, g, row); err != nil {
@@ -346,6 +346,34 @@ func (c *Custody) indexVault(ctx context.Context, g access.Grant, v *vault.Vault
 	}
 	out.Points = len(points)
 	return c.cfg.Catalog.ReplacePoints(ctx, g, out.Vault.ID, points)
+}
+
+// fitsHere refuses a vault whose name, sources or policies are others here.
+func (c *Custody) fitsHere(ctx context.Context, v *vault.Vault) error {
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return err
+	}
+	state, id := readRecords(records), idText(v.ID())
+	name := v.Header().Name
+	if state.vault != nil && state.vault.Name != "" {
+		name = state.vault.Name
+	}
+	if row, err := c.cfg.Catalog.Vault(ctx, name); err == nil && row.ID != id {
+		return errkind.New(errkind.Exists, "there is another vault %q here: recover this one into a data directory of its own", name)
+	} else if err != nil && !errkind.Is(err, errkind.NotFound) {
+		return err
+	}
+	for _, s := range state.sources {
+		row, err := c.cfg.Catalog.Source(ctx, s.Name)
+		if err == nil && !strings.EqualFold(row.ID, s.ID.String()) {
+			return errkind.New(errkind.Exists, "there is another source %q here: recover the vault into a data directory of its own", s.Name)
+		}
+		if err != nil && !errkind.Is(err, errkind.NotFound) {
+			return err
+		}
+	}
+	return c.policiesFit(ctx, id, state.policies)
 }
 
 // policiesFit refuses policies of a vault that are others here, under the same name

@@ -112,7 +112,11 @@ func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault,
 	}
 	// A locked vault reaches the level of its store once every lock is converted.
 	row.AssuranceLevel = min(assurance(row.Kind, v.Bucket().Caps()), 1)
-	if records, err := v.Records(ctx); err != nil || CanaryFailed(records) {
+	records, err := v.Records(ctx)
+	if err != nil && !errkind.Is(err, errkind.Damaged) {
+		return err
+	}
+	if CanaryFailed(records) {
 		row.AssuranceLevel = 0
 	}
 	if err := c.cfg.Catalog.UpdateVault(ctx, g, row); err != nil {

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -108,7 +109,7 @@ func TestAttack_TheLastRecordsAreCutOff(t *testing.T) {
 		r.hold()
 		if later {
 			r.backup()
-			clear(r.heads)
+			clear(r.heads.known)
 		}
 		r.cut()
 		_, err := r.life.PlanExpiry(t.Context(), "books")
@@ -319,4 +320,54 @@ func TestAttack_ACatalogThatSaysTheEmptiedSourceIsWhole(t *testing.T) {
 	})
 	_, err := r.life.PlanExpiry(t.Context(), "books")
 	wantKind(t, err, errkind.Damaged, "would let point "+whole.ID+" go")
+}
+
+// TestLocks_ARecordWrittenMeanwhileIsNoMissingOne places a hold on nothing while the
+// locks are looked at.
+func TestLocks_ARecordWrittenMeanwhileIsNoMissingOne(t *testing.T) {
+	r := newRig(t, options{})
+	r.backup()
+	before := r.locks()
+	r.heads.asked = func() {
+		_, err := r.life.PlaceHold(t.Context(), grant(access.HoldPlace), "books", hold.Hold{Matter: "M", Reason: "R", Scope: hold.Scope{Sources: []string{"01jzother00000000000000000"}}})
+		r.must(err)
+	}
+	if n := r.raise(); n != 0 {
+		t.Errorf("%d of %d locks were raised", n, before.Objects)
+	}
+	if e := r.plan(); e.Stopped != "" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestLocks_AnUnreadableLogLocksNothingForLonger: whether a record is missing is not
+// known, and those that are there are whole.
+func TestLocks_AnUnreadableLogLocksNothingForLonger(t *testing.T) {
+	r, p := expired(t)
+	r.raise()
+	r.heads.fails = errors.New("no such file")
+	if n := r.raise(); n != 0 {
+		t.Errorf("%d locks were raised", n)
+	}
+	r.backup()
+	_, err := r.life.PlanExpiry(t.Context(), "books")
+	wantKind(t, err, errkind.Damaged, "is not known")
+	if !r.there(p) {
+		t.Error("the point went")
+	}
+	if rep, err := r.vault().Verify(t.Context(), vault.Quick, nil); err != nil || !rep.OK() || len(rep.Notes) == 0 {
+		t.Errorf("%v, %+v, notes %q", err, rep.Problems, rep.Notes)
+	}
+}
+
+// TestRecords_ThoseOfBeforeAreKnownFromTheFirstReading is a vault that an earlier
+// version wrote.
+func TestRecords_ThoseOfBeforeAreKnownFromTheFirstReading(t *testing.T) {
+	r, _ := expired(t)
+	r.hold()
+	clear(r.heads.known)
+	r.plan()
+	r.cut()
+	_, err := r.life.PlanExpiry(t.Context(), "books")
+	wantKind(t, err, errkind.Damaged, "missing or was replaced")
 }

@@ -12,9 +12,9 @@ import (
 // Certificate is a disposition certificate with what became of the data since.
 type Certificate struct {
 	vault.CertificateRecord
-	// Erased is when the last pack that only disposed points needed was collected,
-	// zero while one of them is there. A point all of whose packs others need has
-	// nothing to erase: Erased is then its disposal.
+	// Erased is when the last of its packs was collected. It is zero while one of them
+	// is there, because nothing collected it yet or because points that stay need
+	// something of it: such a pack may hold what this point alone had.
 	Erased time.Time
 	// Left counts the packs that no point needs and that are not collected.
 	Left int
@@ -52,7 +52,7 @@ func erased(c vault.CertificateRecord, collected map[[32]byte]time.Time) Certifi
 			out.Erased = at
 		}
 	}
-	if out.Left > 0 || c.Packs > c.SharedPacks && len(c.Last) == 0 { // certificates of before name none
+	if out.Left > 0 || c.SharedPacks > 0 || int64(len(c.Last)) != 32*c.Packs {
 		out.Erased = time.Time{}
 	}
 	return out

@@ -186,6 +186,9 @@ func (w *view) checkRecords(ctx context.Context) error {
 // isLast reports whether a point is the newest whole one of its source in the
 // store.
 func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
+	if id, ok := w.newestIDs[m.Envelope.Source]; ok {
+		return id == custody.Facts(m).ID, nil
+	}
 	points, _, err := w.manifests(ctx)
 	if err != nil {
 		return false, err
@@ -196,7 +199,11 @@ func (w *view) isLast(ctx context.Context, m vault.Point) (bool, error) {
 			history = append(history, retention.Fold(custody.Facts(p), w.facts).Past(e.Complete, e.Entries, e.Size))
 		}
 	}
-	return retention.Newest(history) == custody.Facts(m).ID, nil
+	if w.newestIDs == nil {
+		w.newestIDs = map[vault.SourceID]string{}
+	}
+	w.newestIDs[m.Envelope.Source] = retention.Newest(history)
+	return w.newestIDs[m.Envelope.Source] == custody.Facts(m).ID, nil
 }
 
 // lockEnd gives when the last lock on a point's own objects ends, zero if none
@@ -341,6 +348,9 @@ func (l *Lifecycle) certify(ctx context.Context, g access.Grant, w *view, plan *
 	return certificates, facts, nil
 }
 
+// mostNamed bounds the packs that a certificate names: a record has many of them.
+const mostNamed = 2000
+
 // certificate says what goes, by which rule and when, and what of it survives.
 func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, plan *Expiry, c Candidate, now time.Time) (vault.CertificateRecord, error) {
 	m, state, err := w.fromStorage(ctx, c.standing)
@@ -376,6 +386,9 @@ func (l *Lifecycle) certificate(ctx context.Context, g access.Grant, w *view, pl
 		} else if name, ok := vault.PackName(p); ok {
 			cert.Last = append(cert.Last, name[:]...)
 		}
+	}
+	if len(cert.Last) > mostNamed*len(vault.Digest{}) {
+		cert.Last = nil // when they were collected is in the records of that alone
 	}
 	return cert, nil
 }

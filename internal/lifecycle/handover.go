@@ -39,7 +39,7 @@ func (l *Lifecycle) handOver(ctx context.Context, w *view, now time.Time) error 
 	if len(w.moved) == 0 {
 		return nil
 	}
-	w.facts = append(slices.Clone(w.facts), w.moved...)
+	w.facts, w.newestIDs = append(slices.Clone(w.facts), w.moved...), nil
 	for i := range w.points {
 		initial, err := detailFacts(w.points[i].row)
 		if err != nil {

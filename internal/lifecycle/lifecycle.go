@@ -11,6 +11,7 @@ package lifecycle
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -125,9 +126,11 @@ func (l *Lifecycle) readable(ctx context.Context, name string) (*view, error) {
 		return nil, err
 	}
 	w.records, err = w.vault.RecordsAnew(ctx)
-	if errkind.Is(err, errkind.Damaged) || errkind.Is(err, errkind.NotFound) {
+	switch {
+	case err == nil, errors.Is(err, vault.ErrHeadUnknown): // those that are there are whole, and locks go by them
+	case errkind.Is(err, errkind.Damaged), errkind.Is(err, errkind.NotFound):
 		w.broken = true
-	} else if err != nil {
+	default:
 		return nil, err
 	}
 	w.row = custody.Stricter(w.row, w.records)
@@ -215,7 +218,7 @@ func (l *Lifecycle) recordWith(ctx context.Context, g access.Grant, w *view, enc
 	if err != nil {
 		return r, err
 	}
-	w.facts = append(slices.Clone(w.facts), facts...)
+	w.facts, w.newestIDs = append(slices.Clone(w.facts), facts...), nil
 	// The record stands; the catalog is only an index, and comes right with the
 	// next change or a recovery.
 	_ = l.reindex(ctx, g, w)

@@ -40,7 +40,7 @@ type rig struct {
 	disk blob.Driver
 	// leaky is a store that refuses nothing.
 	leaky   bool
-	heads   heads
+	heads   *heads
 	clock   *clock.Clock // nil for the simulated time itself
 	catalog *catalog.Catalog
 	custody *custody.Custody
@@ -83,14 +83,31 @@ func grant(a access.Action) access.Grant {
 
 // heads remembers the newest governance record of each vault, as an audit log
 // does that nobody touched.
-type heads map[vault.ID]vault.Record
-
-func (h heads) Newest(_ context.Context, id vault.ID) (uint64, [32]byte, error) {
-	return h[id].Number, h[id].Digest, nil
+type heads struct {
+	known map[vault.ID]vault.Record
+	// asked is called once, when the newest is next asked for and before it is given.
+	asked func()
+	// fails is the error of a log that cannot be read.
+	fails error
 }
 
-func (h heads) Keep(_ context.Context, id vault.ID, r vault.Record) error {
-	h[id] = r
+func (h *heads) Newest(_ context.Context, id vault.ID) (uint64, [32]byte, error) {
+	if f := h.asked; f != nil {
+		h.asked = nil
+		f()
+	}
+	return h.known[id].Number, h.known[id].Digest, h.fails
+}
+
+func (h *heads) Keep(_ context.Context, id vault.ID, r vault.Record) error {
+	if r.Number >= h.known[id].Number {
+		h.known[id] = r
+	}
+	return nil
+}
+
+func (h *heads) Accept(_ context.Context, id vault.ID, r vault.Record) error {
+	h.known[id] = r
 	return nil
 }
 
@@ -123,7 +140,7 @@ type options struct {
 
 func newRig(t *testing.T, o options) *rig {
 	t.Helper()
-	r := &rig{t: t, heads: heads{}, now: time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)}
+	r := &rig{t: t, heads: &heads{known: map[vault.ID]vault.Record{}}, now: time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)}
 	if !o.start.IsZero() {
 		r.now = o.start
 	}

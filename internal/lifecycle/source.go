@@ -193,7 +193,7 @@ func (l *Lifecycle) recordOf(ctx context.Context, g access.Grant, name string) (
 		r, _, err = custody.SourceRecord(s)
 		return s, w, r, err
 	}
-	row, err := custody.SourceRow(r, w.row.ID)
+	row, err := sourceRow(r, s)
 	if err == nil && string(row.Detail) != string(s.Detail) {
 		err = errors.Join(l.cfg.Catalog.UpdateSource(ctx, g, row), l.reindex(ctx, g, w))
 	}
@@ -220,11 +220,20 @@ func (l *Lifecycle) changeSource(ctx context.Context, g access.Grant, w *view, s
 	if to.Deleted != nil {
 		out.PurgeAfter = to.Deleted.PurgeAfter.Time()
 	}
-	row, err := custody.SourceRow(to, w.row.ID)
+	row, err := sourceRow(to, s)
 	if err != nil {
 		return out, err
 	}
 	return out, l.cfg.Catalog.UpdateSource(ctx, g, row)
+}
+
+// sourceRow is a source's row as its record has it, under the policy that the
+// catalog has: one that was recorded and has not got there is put there by
+// repeating its change.
+func sourceRow(r vault.SourceRecord, s catalog.Source) (catalog.Source, error) {
+	row, err := custody.SourceRow(r, s.VaultID)
+	row.Policy, row.PolicyVersion = s.Policy, s.PolicyVersion
+	return row, err
 }
 
 func ofSource(s catalog.Source) retention.Selector {

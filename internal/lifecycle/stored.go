@@ -19,6 +19,9 @@ type stored struct {
 	certified map[string][]vault.CertificateRecord
 	signed    map[string][]signature
 	earlier   map[int][]retention.Fact // by number of records
+	// newestIDs is the newest whole point of each source by the facts of the view;
+	// it is asked for once they are settled, and forgotten when they change.
+	newestIDs map[vault.SourceID]string
 }
 
 // manifest reads the manifest of a point.

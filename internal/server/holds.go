@@ -47,6 +47,9 @@ func (s *Server) placeHold(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// The copy in the vault knows of the hold too. It is brought up to date by every
+	// job, if not now.
+	_ = s.Jobs.PublishLog(r.Context(), name)
 	return s.writeHold(w, r, placed)
 }
 

@@ -207,17 +207,18 @@ const MaxAffected = verify.MaxAffected
 
 // What is made or read of those words.
 var (
-	NewID         = seal.NewID
-	NewSourceID   = objects.NewSourceID
-	ParseSourceID = objects.ParseSourceID
-	ParsePointID  = objects.ParsePointID
-	PointObjects  = objects.OfPoint
-	IsOwnObject   = objects.IsOwn
-	IsIntent      = objects.IsIntent
-	StampOf       = tree.StampOf
-	HintKeyOf     = points.HintKeyOf
-	ContentKey    = reader.ContentKey
-	NewFact       = records.NewFact
+	NewID          = seal.NewID
+	NewSourceID    = objects.NewSourceID
+	ParseSourceID  = objects.ParseSourceID
+	ParsePointID   = objects.ParsePointID
+	PointObjects   = objects.OfPoint
+	ErrHeadUnknown = records.ErrHeadUnknown
+	IsOwnObject    = objects.IsOwn
+	IsIntent       = objects.IsIntent
+	StampOf        = tree.StampOf
+	HintKeyOf      = points.HintKeyOf
+	ContentKey     = reader.ContentKey
+	NewFact        = records.NewFact
 )
 
 // PackName gives the name of a pack from that of its object; ok is false for any

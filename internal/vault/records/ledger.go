@@ -66,6 +66,7 @@ func (l *Log) Ledger(ctx context.Context) (*Ledger, error) {
 	if have == nil {
 		have = NewLedger()
 	}
+	h := l.head(ctx)
 	next := &Ledger{Last: have.Last, Condemned: maps.Clone(have.Condemned), Placed: maps.Clone(have.Placed), Removed: maps.Clone(have.Removed)}
 	fresh, err := l.recordsAfter(ctx, have.Last)
 	if err != nil {
@@ -76,7 +77,7 @@ func (l *Log) Ledger(ctx context.Context) (*Ledger, error) {
 			return nil, err
 		}
 	}
-	if err := l.reaches(ctx, next.Last); err != nil {
+	if err := h.reaches(next.Last); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()

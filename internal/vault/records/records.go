@@ -76,6 +76,7 @@ func (l *Log) lock() blob.Lock {
 // Those that were read before are not read again, as long as the listing has
 // them; [Log.Fresh] reads all. What is given must not be changed.
 func (l *Log) All(ctx context.Context) ([]Record, error) {
+	h := l.head(ctx)
 	names, err := l.namesAfter(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -95,16 +96,17 @@ func (l *Log) All(ctx context.Context) ([]Record, error) {
 		l.mu.Lock()
 		l.read = out
 		l.mu.Unlock()
-		err = l.complete(ctx, out)
+		err = l.complete(ctx, h, out)
 	}
 	return out, err
 }
 
 // Fresh is All without what was read before.
 func (l *Log) Fresh(ctx context.Context) ([]Record, error) {
+	h := l.head(ctx)
 	out, err := l.recordsAfter(ctx, Record{})
 	if err == nil {
-		err = l.complete(ctx, out)
+		err = l.complete(ctx, h, out)
 	}
 	return out, err
 }
@@ -235,11 +237,12 @@ func (l *Log) Append(ctx context.Context, g access.Grant, facts ...Fact) (Record
 	if err := l.CheckOwner(ctx); err != nil {
 		return Record{}, err
 	}
+	h := l.head(ctx)
 	last, err := l.Last(ctx)
 	if err != nil {
 		return Record{}, err
 	}
-	return l.put(ctx, g, last, facts)
+	return l.put(ctx, g, h, last, facts)
 }
 
 // AppendAfter is Append for what was decided by the records up to one: when
@@ -251,6 +254,7 @@ func (l *Log) AppendAfter(ctx context.Context, g access.Grant, last Record, fact
 	if err := l.CheckOwner(ctx); err != nil {
 		return Record{}, err
 	}
+	h := l.head(ctx)
 	now, err := l.Last(ctx)
 	if err != nil {
 		return Record{}, err
@@ -258,12 +262,12 @@ func (l *Log) AppendAfter(ctx context.Context, g access.Grant, last Record, fact
 	if now.Number != last.Number || now.Digest != last.Digest {
 		return Record{}, errkind.New(errkind.Busy, "governance record %d was written meanwhile, so what was decided by those before it was not done: look again", now.Number)
 	}
-	return l.put(ctx, g, last, facts)
+	return l.put(ctx, g, h, last, facts)
 }
 
 // put writes the record that follows one.
-func (l *Log) put(ctx context.Context, g access.Grant, last Record, facts []Fact) (Record, error) {
-	if err := l.reaches(ctx, last); err != nil {
+func (l *Log) put(ctx context.Context, g access.Grant, h head, last Record, facts []Fact) (Record, error) {
+	if err := h.reaches(last); err != nil {
 		return Record{}, err // a number is not given twice
 	}
 	r := Record{Number: last.Number + 1, At: tree.StampOf(l.store.Now()), Actor: g.Subject(), Event: g.Event(), Facts: facts}

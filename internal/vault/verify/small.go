@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/vault/canon"
 	"github.com/counterfoil/counterfoil/internal/vault/objects"
+	"github.com/counterfoil/counterfoil/internal/vault/records"
 	"github.com/counterfoil/counterfoil/internal/vault/seal"
 )
 
@@ -112,8 +114,12 @@ func (w *verifier) governance(ctx context.Context) error {
 			}
 		}
 	}
-	records, err := w.v.Records.Fresh(ctx)
-	w.records = records
+	list, err := w.v.Records.Fresh(ctx)
+	w.records = list
+	if errors.Is(err, records.ErrHeadUnknown) {
+		w.report.Notes = append(w.report.Notes, err.Error())
+		return nil
+	}
 	if errkind.Is(err, errkind.Damaged) {
 		if w.noneBelow(objects.GovernancePrefix) {
 			w.problem(objects.GovernancePrefix, err)
