@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/backup"
@@ -61,7 +62,11 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 	if out.LeftOut, err = r.cfg.Custody.LeftOut(ctx, source.Paths); err != nil {
 		return out, err
 	}
-	out.Warnings = append(out.Warnings, v.Warnings()...)
+	for _, w := range v.Warnings() {
+		if !slices.Contains(out.Warnings, w) {
+			out.Warnings = append(out.Warnings, w)
+		}
+	}
 	out.Warnings = append(out.Warnings, out.Point.Body.Warnings...)
 	return out, nil
 }

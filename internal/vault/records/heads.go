@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/errkind"
@@ -40,7 +41,7 @@ func (l *Log) head(ctx context.Context) head {
 	var h head
 	var err error
 	if h.number, h.digest, err = l.Heads.Newest(ctx, l.store.Vault); err != nil {
-		h.err = errkind.Wrap(errkind.Damaged, errors.Join(ErrHeadUnknown, err), "governance records of the vault")
+		h.err = errkind.Wrap(errkind.Damaged, fmt.Errorf("%w: %w", ErrHeadUnknown, err), "")
 	}
 	return h
 }
