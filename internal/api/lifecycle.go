@@ -234,7 +234,9 @@ type Locking struct {
 	Bytes     int64      `json:"bytes"`
 	Last      *time.Time `json:"last,omitempty"` // the latest lock
 	Converted int        `json:"converted"`
-	Asked     bool       `json:"asked"` // something was changed
+	// GBYears is what cannot be given up in the ten years to come.
+	GBYears float64 `json:"gb_years"`
+	Asked   bool    `json:"asked"` // something was changed
 }
 
 // Proof is a retention proof.

@@ -206,7 +206,7 @@ func fake() *http.ServeMux {
 	answer("POST vaults/{name}/batches", api.Batch{ID: "01jzbatch00000000000000000", Vault: "books", As: "owner", Digest: strings.Repeat("9f2c", 16), At: at(day()), By: "ana", Reason: "minute 12", Points: expiry(false).Waiting})
 	answer("GET vaults/{name}/certificates", []api.Certificate{certificate()})
 	answer("POST vaults/{name}/locks", locks())
-	answer("POST vaults/{name}/lock", api.Locking{Vault: "books", State: "unlocked", Points: 2, Objects: 410, Bytes: 3 << 30, Last: at(day().AddDate(12, 0, 0))})
+	answer("POST vaults/{name}/lock", api.Locking{Vault: "books", State: "unlocked", Points: 2, Objects: 410, Bytes: 3 << 30, GBYears: 32.2, Last: at(day().AddDate(12, 0, 0))})
 	answer("POST vaults/{name}/lock/call-back", api.Locking{Vault: "books", State: "unlocked", Points: 2, Objects: 410, Bytes: 3 << 30, Asked: true})
 	answer("POST points/{id}/proof", proof())
 	answer("POST vaults/{name}/canary", api.Canary{Vault: "books", At: day(), Object: "canary/01jz", Mode: "governance", Verdict: "pass", Attempts: []api.CanaryAttempt{

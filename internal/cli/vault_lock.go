@@ -67,6 +67,7 @@ func (s *session) printLocking(l api.Locking) error {
 		}
 		p.fact("Holds", "%s in %s, %s", count(int64(l.Points), "point", "points"), count(int64(l.Objects), "locked object", "locked objects"), size(l.Bytes))
 		p.fact("Last lock", "%s", s.whenOf(l.Last))
+		p.fact("Commits to", "%.1f GB-years of storage in the next ten years", l.GBYears)
 		p.fact("Compliance", "%s of %s", count(int64(l.Converted), "object", "objects"), count(int64(l.Objects), "object", "objects"))
 		s.printSheet(p)
 	})

@@ -29,6 +29,9 @@ type Locking struct {
 	Bytes   int64
 	// Last is the latest date of any lock.
 	Last time.Time
+	// GBYears is what cannot be given up: 10^9 bytes times the years for which each
+	// object is locked from now on, over ten years at most.
+	GBYears float64
 	// Converted counts the objects whose locks are compliance locks already, and
 	// have what their store enforces them by.
 	Converted int
@@ -55,6 +58,7 @@ func (w *view) preview(ctx context.Context, now time.Time) (Locking, error) {
 		}
 		out.Objects++
 		out.Bytes += i.Size
+		out.GBYears += gbYears(i, now)
 		if i.Lock.Until.After(out.Last) {
 			out.Last = i.Lock.Until
 		}
@@ -64,6 +68,12 @@ func (w *view) preview(ctx context.Context, now time.Time) (Locking, error) {
 		return nil
 	})
 	return out, err
+}
+
+// gbYears is what an object's lock commits to in the ten years from now.
+func gbYears(i blob.Info, now time.Time) float64 {
+	const year = 365.25 * 24 * float64(time.Hour)
+	return float64(i.Size) / 1e9 * min(10, float64(i.Lock.Until.Sub(now))/year)
 }
 
 // settings gives the vault's settings as last recorded.

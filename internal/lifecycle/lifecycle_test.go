@@ -340,6 +340,9 @@ func TestVault_LockCoolsOffAndThenIsForEver(t *testing.T) {
 	if err != nil || l.State != vault.StateUnlocked || l.Objects == 0 || l.Converted != 0 {
 		t.Fatalf("%+v, %v", l, err)
 	}
+	if most := float64(l.Bytes) / 1e9 * 10; l.GBYears <= 0 || l.GBYears > most {
+		t.Errorf("%g GB-years of %g at most", l.GBYears, most)
+	}
 	if l, err = r.life.Lock(ctx, g, "books"); err != nil || l.State != vault.StateLocking || !l.Effective.Equal(r.now.Add(lifecycle.CoolingOff)) {
 		t.Fatalf("%+v, %v", l, err)
 	}

@@ -91,7 +91,7 @@ func (s *Server) locking(w http.ResponseWriter, r *http.Request, action access.A
 }
 
 func lockingOf(l lifecycle.Locking, asked bool) api.Locking {
-	return api.Locking{Vault: l.Vault, State: l.State, Effective: moment(l.Effective), Points: l.Points, Objects: l.Objects, Bytes: l.Bytes, Last: moment(l.Last), Converted: l.Converted, Asked: asked}
+	return api.Locking{Vault: l.Vault, State: l.State, Effective: moment(l.Effective), Points: l.Points, Objects: l.Objects, Bytes: l.Bytes, Last: moment(l.Last), Converted: l.Converted, GBYears: l.GBYears, Asked: asked}
 }
 
 func (s *Server) proof(w http.ResponseWriter, r *http.Request) error {
