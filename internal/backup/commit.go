@@ -127,7 +127,7 @@ func (c *classCount) found() []retention.FoundClass {
 		if c.counts[rule] == nil || !ok {
 			continue
 		}
-		out = append(out, retention.FoundClass{Class: class, CarriedBy: rule.Carrier(), Paths: []string{rule.Path}})
+		out = append(out, retention.FoundClass{Class: class, CarriedBy: rule.Carrier(), Paths: []string{rule.Path}, Beyond: rule.BeyondMaximum})
 	}
 	return out
 }

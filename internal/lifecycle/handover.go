@@ -76,7 +76,7 @@ func sourceClasses(source catalog.Source, p policy.Policy) ([]retention.FoundCla
 	var out []retention.FoundClass
 	for _, r := range rules {
 		if c, ok := classes[r.Class]; ok {
-			out = append(out, retention.FoundClass{Class: c, CarriedBy: r.Carrier(), Paths: []string{r.Path}})
+			out = append(out, retention.FoundClass{Class: c, CarriedBy: r.Carrier(), Paths: []string{r.Path}, Beyond: r.BeyondMaximum})
 		}
 	}
 	return out, errors.Join(err1, err2)

@@ -76,6 +76,8 @@ type FoundClass struct {
 	Class     policy.Class
 	CarriedBy policy.Carrier
 	Paths     []string
+	// Beyond is why it may be kept longer than the class maximum, "" for no reason.
+	Beyond string
 }
 
 // AssignInput is everything that decides a new point's tags and retention.
@@ -311,7 +313,7 @@ func (a *assigner) bounds() {
 	}
 	for _, f := range a.in.Classes {
 		limit := f.Class.Maximum
-		if !limit.IsZero() && a.out.Computed.After(limit.AddTo(a.in.ReceivedAt, a.in.Zone)) {
+		if f.Beyond == "" && !limit.IsZero() && a.out.Computed.After(limit.AddTo(a.in.ReceivedAt, a.in.Zone)) {
 			a.warn(WarnClassMaximum, Tag{}, "class %s may be kept %s at most, and this point is kept longer", f.Class.ID, limit.Words())
 		}
 	}

@@ -331,3 +331,20 @@ func TestReason_EveryKindHasItsSentence(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+func TestAssign_WarnsBeyondAClassMaximumUnlessThereIsAReason(t *testing.T) {
+	class := policy.Class{ID: "aml_kyc", Minimum: calendar.Years(5), Maximum: calendar.Years(5), ClockStart: policy.Received}
+	for beyond, want := range map[string]int{"": 1, "court order": 0} {
+		a := Assign(AssignInput{Policy: policy.SOX(), ReceivedAt: time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC), SourceCreatedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
+			Trigger: Scheduled, Complete: true, Entries: 3, Bytes: 3, Classes: []FoundClass{{Class: class, CarriedBy: policy.EveryPoint, Beyond: beyond}}})
+		n := 0
+		for _, w := range a.Warnings {
+			if w.Kind == WarnClassMaximum {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("with reason %q: %+v", beyond, a.Warnings)
+		}
+	}
+}
