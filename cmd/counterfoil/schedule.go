@@ -14,6 +14,7 @@ import (
 	"github.com/counterfoil/counterfoil/internal/audit"
 	"github.com/counterfoil/counterfoil/internal/catalog"
 	"github.com/counterfoil/counterfoil/internal/custody"
+	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/policy"
 	"github.com/counterfoil/counterfoil/internal/scheduler"
 	"github.com/counterfoil/counterfoil/internal/vault"
@@ -24,8 +25,8 @@ const schedulerName = "scheduler.json"
 // backupMissed is the event that runs of a schedule were not started in time.
 const backupMissed access.Action = "backup/missed"
 
-// schedulerActor is who asks for what a schedule asks for. It may back up and
-// renew locks, and no more.
+// schedulerActor is who asks for what a schedule asks for. It may back up, renew
+// locks, verify and attack canaries, and no more.
 func schedulerActor() audit.Actor {
 	host, _ := os.Hostname() // only a label
 	return audit.Actor{Subject: "scheduler", Kind: audit.System, Host: host}
@@ -46,10 +47,7 @@ func (in *installation) schedule(now func() time.Time, log *auditLog) (*schedule
 			_, err := client.Backup(ctx, api.Backup{Source: source, Scheduled: true}, func(api.Event) {})
 			return err
 		},
-		Renew: func(ctx context.Context, name string) error {
-			_, err := client.Locks(ctx, name, api.RaiseLocks{Apply: true})
-			return err
-		},
+		Chores: chores(client),
 		Missed: func(ctx context.Context, source string, runs []policy.MissedRun) error {
 			first, last := runs[0], runs[len(runs)-1]
 			_, err := log.Record(ctx, audit.Event{Actor: schedulerActor(), Action: backupMissed, Target: "source " + source, Phase: audit.Only, Result: audit.Failed,
@@ -59,6 +57,31 @@ func (in *installation) schedule(now func() time.Time, log *auditLog) (*schedule
 		},
 		Failed: func(what string, err error) { messages.Error("not done by the scheduler", "what", what, "error", err) },
 	})
+}
+
+// chores are what a server does with every vault that has locks.
+func chores(client *api.Client) []scheduler.Chore {
+	const day = 24 * time.Hour
+	return []scheduler.Chore{
+		{Name: "renew the locks", Every: 20 * time.Hour, Do: func(ctx context.Context, name string) error {
+			_, err := client.Locks(ctx, name, api.RaiseLocks{Apply: true})
+			return err
+		}},
+		{Name: "attack a canary", Every: 7 * day, Do: func(ctx context.Context, name string) error {
+			c, err := client.Canary(ctx, name)
+			if err == nil && c.Verdict == "fail" {
+				err = errkind.New(errkind.Damaged, "the store did not refuse: the vault falls to L0")
+			}
+			return err
+		}},
+		{Name: "verify without reading every byte", Every: 7 * day, Do: func(ctx context.Context, name string) error {
+			v, err := client.VerifyVault(ctx, name, api.Verify{Mode: "quick"}, func(api.Event) {})
+			if err == nil && !v.OK {
+				err = errkind.New(errkind.Damaged, "it is not whole: run 'vault verify %s'", name)
+			}
+			return err
+		}},
+	}
 }
 
 // scheduledSources gives the sources that are protected, with their schedules.

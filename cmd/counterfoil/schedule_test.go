@@ -60,7 +60,7 @@ func TestSchedule_BacksUpAndRenewsAsItself(t *testing.T) {
 			did = append(did, string(e.Event.Action))
 		}
 	}
-	if text := strings.Join(did, " "); !strings.Contains(text, "backup/run") || !strings.Contains(text, "lock/raise") {
+	if text := strings.Join(did, " "); !strings.Contains(text, "backup/run") || !strings.Contains(text, "lock/raise") || !strings.Contains(text, "canary/run") || !strings.Contains(text, "vault/verify") {
 		t.Errorf("on the log: %s", text)
 	}
 	// It may do what a schedule asks for, and nothing that lets go.

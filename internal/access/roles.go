@@ -41,7 +41,7 @@ func FindRole(name RoleName) (Role, bool) {
 func Roles() []Role {
 	see := []Pattern{"*/list", "*/show"}
 	operate := append(slices.Clone(see), "source/create", "source/protect", "backup/run", "restore/run",
-		"point/read", "drill/run", "agent/enrol", "vault/verify", "lock/raise", "commit/finish", "index/rebuild")
+		"point/read", "drill/run", "agent/enrol", "vault/verify", "lock/raise", "canary/run", "commit/finish", "index/rebuild")
 	audit := append(slices.Clone(see), "audit/read", "evidence/read", "sample/select",
 		"request/create", "test/record", "note/create", "conclusion/record")
 	noData := []Pattern{"point/read", "restore/*", "backup/*"}

@@ -13,9 +13,10 @@ func newServer(s *session) *cobra.Command {
 		use:   "server",
 		short: "serve the data directory until stopped",
 		long: "Serves the data directory until it is stopped: backs sources up by the schedules\n" +
-			"of their policies, catches up after it was down where they say so, and renews\n" +
-			"locks once a day. Missed runs stand in the audit log as backup/missed. While it\n" +
-			"runs, the other commands talk to it.",
+			"of their policies, catches up after it was down where they say so, renews locks\n" +
+			"once a day, and once a week verifies vaults quickly and attacks a canary.\n" +
+			"Missed runs stand in the audit log as backup/missed. While it runs, the other\n" +
+			"commands talk to it.",
 		example: "counterfoil server --data /var/lib/counterfoil",
 	}, func(ctx context.Context, _ []string) error {
 		if s.env.Serve == nil {

@@ -1,5 +1,6 @@
 // Package scheduler starts what is due while a server runs: backups by the
-// schedules of their policies, and the renewal of locks.
+// schedules of their policies, and the chores of vaults, such as the renewal of
+// locks.
 //
 // What must always be true: a run that the schedule asks for is started once, and
 // one that was not is reported as missed; what ended badly is tried again while it
@@ -26,23 +27,29 @@ type Source struct {
 	Since time.Time
 }
 
-// Vault is a vault whose locks are to be renewed.
+// Vault is a vault that has chores.
 type Vault struct{ ID, Name string }
+
+// Chore is what is to be done with every vault from time to time.
+type Chore struct {
+	Name  string
+	Every time.Duration
+	Do    func(ctx context.Context, vault string) error
+}
 
 // Config is what a scheduler works with.
 type Config struct {
 	// Path is the file in which it keeps what it started.
 	Path string
 	Now  func() time.Time
-	// Sources gives the sources that are to be backed up, Vaults the vaults whose
-	// locks run down.
+	// Sources gives the sources that are to be backed up, Vaults the vaults that have
+	// chores.
 	Sources func(ctx context.Context) ([]Source, error)
 	Vaults  func(ctx context.Context) ([]Vault, error)
 	// Backup takes a point of a source. One that was made of what could be read is
 	// no error.
 	Backup func(ctx context.Context, source string) error
-	// Renew raises the locks of a vault that have run down.
-	Renew func(ctx context.Context, vault string) error
+	Chores []Chore
 	// Missed tells of runs that were not started in time.
 	Missed func(ctx context.Context, source string, runs []policy.MissedRun) error
 	// Failed tells of what could not be done.
@@ -58,10 +65,8 @@ const (
 	// retryFirst is when a failed run is tried again, doubling up to retryMost.
 	retryFirst = 2 * time.Minute
 	retryMost  = 30 * time.Minute
-	// renewEvery is how often the locks of a vault are looked at, renewRetry when
-	// that failed.
-	renewEvery = 20 * time.Hour
-	renewRetry = time.Hour
+	// choreRetry is when a chore that failed is tried again.
+	choreRetry = time.Hour
 )
 
 // Scheduler starts what is due. It is used by one goroutine.
@@ -118,8 +123,10 @@ func (s *Scheduler) Step(ctx context.Context) time.Time {
 		s.cfg.Failed("list the vaults", err)
 	}
 	for _, v := range vaults {
-		if ctx.Err() == nil {
-			s.renew(ctx, v)
+		for _, c := range s.cfg.Chores {
+			if ctx.Err() == nil {
+				s.chore(ctx, v, c)
+			}
 		}
 	}
 	if now := s.cfg.Now(); s.changed || now.Sub(s.state.Alive) >= aliveEvery {
@@ -187,18 +194,20 @@ func backOff(tries int) time.Duration {
 	return wait
 }
 
-// renew renews a vault's locks once a day.
-func (s *Scheduler) renew(ctx context.Context, v Vault) {
-	now := s.cfg.Now()
-	if due := s.state.Renew[v.ID]; now.Before(due) {
+// chore does a chore of a vault if it is due.
+func (s *Scheduler) chore(ctx context.Context, v Vault, c Chore) {
+	now, key := s.cfg.Now(), v.ID+" "+c.Name
+	if due := s.state.Chores[key]; now.Before(due) {
 		return
 	}
-	next := now.Add(renewEvery)
-	if err := s.cfg.Renew(ctx, v.Name); err != nil {
-		next = now.Add(renewRetry)
-		s.cfg.Failed("renew the locks of "+v.Name, err)
+	next := now.Add(c.Every)
+	if err := c.Do(ctx, v.Name); err != nil {
+		next = now.Add(min(choreRetry, c.Every))
+		if ctx.Err() == nil {
+			s.cfg.Failed(c.Name+" of "+v.Name, err)
+		}
 	}
-	s.state.Renew[v.ID], s.changed = next, true
+	s.state.Chores[key], s.changed = next, true
 }
 
 func (s *Scheduler) save() error {

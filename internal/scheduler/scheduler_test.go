@@ -31,11 +31,12 @@ type world struct {
 	takes time.Duration
 	fails func(source string) error
 
-	began   map[string][]time.Time
-	done    map[string][]time.Time
-	missed  map[string]int
-	renewed []time.Time
-	told    []string
+	began    map[string][]time.Time
+	done     map[string][]time.Time
+	missed   map[string]int
+	renewed  []time.Time
+	canaries int
+	told     []string
 }
 
 func nightly(catchUp bool) policy.Schedule {
@@ -71,9 +72,12 @@ func (w *world) start() {
 			w.done[source] = append(w.done[source], w.now)
 			return nil
 		},
-		Renew: func(context.Context, string) error {
-			w.renewed = append(w.renewed, w.now)
-			return w.fails("locks")
+		Chores: []scheduler.Chore{
+			{Name: "renew the locks", Every: 20 * time.Hour, Do: func(context.Context, string) error {
+				w.renewed = append(w.renewed, w.now)
+				return w.fails("locks")
+			}},
+			{Name: "attack a canary", Every: 7 * 24 * time.Hour, Do: func(context.Context, string) error { w.canaries++; return nil }},
 		},
 		Missed: func(_ context.Context, source string, runs []policy.MissedRun) error {
 			w.missed[source] += len(runs)
@@ -119,6 +123,9 @@ func TestScheduler_EachRunOnceForWeeks(t *testing.T) {
 	}
 	if n := len(w.renewed); n < 20 || n > 25 {
 		t.Errorf("locks were looked at %d times in 20 days", n)
+	}
+	if w.canaries != 3 {
+		t.Errorf("%d canaries in 20 days", w.canaries)
 	}
 	if len(w.told) != 0 {
 		t.Errorf("%q", w.told)

@@ -18,8 +18,8 @@ type state struct {
 	Alive   time.Time              `json:"alive,omitzero"`
 	Outages []policy.Outage        `json:"outages,omitempty"`
 	Sources map[string]*keptSource `json:"sources"`
-	// Renew is when the locks of a vault are due to be looked at, by its id.
-	Renew map[string]time.Time `json:"renew"`
+	// Chores is when each is due next, by the vault's id and its name.
+	Chores map[string]time.Time `json:"chores"`
 }
 
 // keptSource is what is known of a source's runs.
@@ -50,7 +50,7 @@ func (s *state) source(id string) *keptSource {
 
 // load reads the file; where there is none nothing was started yet.
 func (s *state) load(path string) error {
-	s.Sources, s.Renew = map[string]*keptSource{}, map[string]time.Time{}
+	s.Sources, s.Chores = map[string]*keptSource{}, map[string]time.Time{}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -58,7 +58,7 @@ func (s *state) load(path string) error {
 	if err != nil {
 		return errkind.Wrap(errkind.Unavailable, err, "read what the scheduler started")
 	}
-	if err := json.Unmarshal(data, s); err != nil || s.Sources == nil || s.Renew == nil {
+	if err := json.Unmarshal(data, s); err != nil || s.Sources == nil || s.Chores == nil {
 		return errkind.New(errkind.Damaged, "what the scheduler started is damaged in %s: move the file away, and runs that are due start anew", path)
 	}
 	return nil
