@@ -104,9 +104,15 @@ func serve(ctx context.Context, dataDir string) error {
 	srv := &http.Server{Handler: in.handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(listener) }()
+	if err := notify("READY=1"); err != nil {
+		stop()
+		scheduling.Wait()
+		return errors.Join(err, srv.Close(), in.Close())
+	}
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
+		_ = notify("STOPPING=1") // it is told by the end of the process at the latest
 		err = srv.Shutdown(context.WithoutCancel(ctx))
 	}
 	if errors.Is(err, http.ErrServerClosed) {

@@ -66,8 +66,17 @@ type Custody struct {
 type opened struct {
 	vault   *vault.Vault
 	release func() error
+	known   *known
+}
+
+// known is what the catalog knows of an opened vault. It changes while the vault is
+// in use, which therefore need not be closed.
+type known struct {
 	// row is what new objects of the vault's own are locked by.
-	row *atomic.Pointer[catalog.Vault]
+	row atomic.Pointer[catalog.Vault]
+	// damaged are the objects that do not count as stored, so that the next backup
+	// heals what it still can.
+	damaged atomic.Pointer[map[string]bool]
 }
 
 // New makes the custody of an installation.
@@ -106,9 +115,9 @@ func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *v
 	if err != nil {
 		return row, nil, err
 	}
-	settings := new(atomic.Pointer[catalog.Vault])
-	settings.Store(&row)
-	v, release, err := c.open(ctx, url, kek, settings)
+	k := &known{}
+	k.row.Store(&row)
+	v, release, err := c.open(ctx, url, kek, k)
 	if errkind.Is(err, errkind.NotFound) {
 		err = errkind.Wrap(errkind.Unavailable, err, "its store is not there: mount it or bring it back")
 	}
@@ -118,7 +127,7 @@ func (c *Custody) Vault(ctx context.Context, nameOrID string) (catalog.Vault, *v
 	if err != nil {
 		return row, nil, fmt.Errorf("open vault %q at %s: %w", row.Name, row.URL, err)
 	}
-	c.opened[row.ID] = &opened{vault: v, release: release, row: settings}
+	c.opened[row.ID] = &opened{vault: v, release: release, known: k}
 	return row, v, nil
 }
 
@@ -138,12 +147,12 @@ func (c *Custody) platformKey(row catalog.Vault) (*keys.Held, error) {
 	return kek, nil
 }
 
-func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, row *atomic.Pointer[catalog.Vault]) (*vault.Vault, func() error, error) {
+func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, k *known) (*vault.Vault, func() error, error) {
 	bucket, release, err := c.cfg.Stores.Open(ctx, url)
 	if err != nil {
 		return nil, nil, err
 	}
-	options, err := c.options(ctx, row, bucket.Caps())
+	options, err := c.options(ctx, k, bucket.Caps())
 	var v *vault.Vault
 	if err == nil {
 		v, err = vault.Open(ctx, bucket, kek, options)
@@ -154,25 +163,32 @@ func (c *Custody) open(ctx context.Context, url blob.URL, kek *keys.Held, row *a
 	return v, release, nil
 }
 
-// options are those of a vault of the catalog, by what its row says as time goes
-// on; packs found damaged earlier do not count as stored, so that the next backup
-// heals what it still can.
-func (c *Custody) options(ctx context.Context, row *atomic.Pointer[catalog.Vault], caps blob.Caps) (vault.Options, error) {
-	id := row.Load().ID
-	o := c.bare()
+// options are those of a vault of the catalog, by what is known of it as time goes
+// on.
+func (c *Custody) options(ctx context.Context, k *known, caps blob.Caps) (vault.Options, error) {
+	o, id := c.bare(), k.row.Load().ID
+	if err := c.readDamage(ctx, id, k); err != nil {
+		return o, err
+	}
+	o.Exclude = func(object string) bool { return (*k.damaged.Load())[object] }
+	o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
+	o.OwnLock = func() blob.Lock { return ownLockOf(*k.row.Load(), caps, c.cfg.Now()) }
+	_, err := Bounds(*k.row.Load())
+	return o, err
+}
+
+// readDamage reads which objects of a vault are known to be damaged.
+func (c *Custody) readDamage(ctx context.Context, id string, k *known) error {
 	damages, err := c.cfg.Catalog.Damages(ctx, id)
 	if err != nil {
-		return o, err
+		return err
 	}
 	bad := map[string]bool{}
 	for _, d := range damages {
 		bad[d.Object] = true
 	}
-	o.Exclude = func(object string) bool { return bad[object] }
-	o.Cache = filepath.Join(c.cfg.DataDir, "cache", "index", id)
-	o.OwnLock = func() blob.Lock { return ownLockOf(*row.Load(), caps, c.cfg.Now()) }
-	_, err = Bounds(*row.Load())
-	return o, err
+	k.damaged.Store(&bad)
+	return nil
 }
 
 // bare are the options of a vault of which nothing is known.
@@ -240,7 +256,13 @@ func (c *Custody) Found(ctx context.Context, g access.Grant, vaultID string, rep
 	if err != nil {
 		return err
 	}
-	return c.forget(vaultID)
+	c.mu.Lock()
+	o := c.opened[vaultID]
+	c.mu.Unlock()
+	if o == nil {
+		return nil
+	}
+	return c.readDamage(ctx, vaultID, o.known)
 }
 
 func (c *Custody) writeKey(path, text string) error {

@@ -125,7 +125,7 @@ func (c *Custody) Settle(ctx context.Context, g access.Grant, row catalog.Vault,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if o := c.opened[row.ID]; o != nil {
-		o.row.Store(&row) // in use, it stays open
+		o.known.row.Store(&row)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,31 +154,55 @@ func flipByte(t *testing.T, file string, fn func()) {
 // serve runs a server for the installation until the test or stop ends it.
 func (s site) serve() (stop func(syscall.Signal) int) {
 	s.t.Helper()
+	manager, ready := newManager(s.t)
 	cmd := exec.Command(counterfoil, "server", "--data", s.data)
-	cmd.Env, cmd.Stderr = environment(s.t), os.Stderr
+	cmd.Env, cmd.Stderr = append(environment(s.t), "NOTIFY_SOCKET="+manager), os.Stderr
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	s.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if info, err := os.Stat(s.path("server.sock")); err == nil && info.Mode().Type() == os.ModeSocket {
-			break
-		}
-		select {
-		case <-ended:
-			s.t.Fatalf("the server ended: %v", cmd.ProcessState)
-		case <-time.After(10 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatal("the server does not come up")
-		}
+	if got := ready(); got != "READY=1" {
+		s.t.Fatalf("the server does not come up: %q", got)
 	}
 	return func(sig syscall.Signal) int {
 		_ = cmd.Process.Signal(sig)
+		if sig == syscall.SIGTERM {
+			if got := ready(); got != "STOPPING=1" {
+				s.t.Errorf("the server stops and says %q", got)
+			}
+		}
 		<-ended
 		return cmd.ProcessState.ExitCode()
+	}
+}
+
+// newManager stands in for a service manager: next gives what the server told it,
+// in turn, or what is wrong.
+func newManager(t testing.TB) (socket string, next func() string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "n") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "s")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return socket, func() string {
+		buf := make([]byte, 256)
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			return err.Error()
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err.Error()
+		}
+		return string(buf[:n])
 	}
 }
 
