@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 // rig is an installation on a simulated clock, with one vault in memory.
 type rig struct {
 	t       *testing.T
+	mu      sync.Mutex // guards now where something works beside the test
 	now     time.Time
 	latched string
 	// meanwhile is called once when the clock is next asked whether anything may be
@@ -53,6 +55,13 @@ func (r *rig) Receipt() time.Time {
 	if r.clock != nil {
 		return r.clock.Receipt()
 	}
+	return r.time()
+}
+
+// time is the simulated time, also for what works beside the test.
+func (r *rig) time() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.now
 }
 
@@ -60,7 +69,7 @@ func (r *rig) LockBase(maximum calendar.Period) time.Time {
 	if r.clock != nil {
 		return r.clock.LockBase(maximum)
 	}
-	return r.now
+	return r.time()
 }
 
 func (r *rig) MayDelete(immutable bool) (time.Time, error) {
@@ -144,7 +153,7 @@ func newRig(t *testing.T, o options) *rig {
 	if !o.start.IsZero() {
 		r.now = o.start
 	}
-	r.driver = memblob.New(func() time.Time { return r.now }) // the store's own clock is right
+	r.driver = memblob.New(r.time) // the store's own clock is right
 	if o.disk != nil {
 		r.disk = o.disk(r.Receipt)
 	}
@@ -264,7 +273,11 @@ func (r *rig) vault() *vault.Vault {
 	return v
 }
 
-func (r *rig) days(n int) { r.now = r.now.AddDate(0, 0, n) }
+func (r *rig) days(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = r.now.AddDate(0, 0, n)
+}
 
 // front lets a test make the store forget what it promises.
 type front struct {
