@@ -38,6 +38,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d+(\.\d+)? [KMGT]iB free`), "N free"},
 	{regexp.MustCompile(`\d+(\.\d+)? ([KMGT]i)?B new`), "N new"},
 	{regexp.MustCompile(`(?m)^(Checked +).*$`), "${1}..."},
+	{regexp.MustCompile(`(?m)^(Audit log +)\d+ records$`), "${1}N records"},
 	{regexp.MustCompile(`(Kept until +TIME) \(.*\)`), "$1 (TAGS)"},
 	{regexp.MustCompile(`put packs/(data|tree)/`), "put packs/KIND/"},
 	{regexp.MustCompile(`(?m)^(ok {12}|warn +cryptography).*\n`), ""}, // what the doctor finds in order
