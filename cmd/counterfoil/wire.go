@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/counterfoil/counterfoil/internal/access"
@@ -83,15 +82,9 @@ func serve(ctx context.Context, dataDir string) error {
 	}
 	defer func() { _ = lock.Unlock() }() // ends with the process at the latest
 	go in.observe(ctx)
-	socket := filepath.Join(dataDir, socketName)
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "remove the socket of a server that is gone"), in.Close())
-	}
-	mask := syscall.Umask(0o177) // from its first moment nobody else may reach the socket; nothing else runs yet
-	listener, err := net.Listen("unix", socket)
-	syscall.Umask(mask)
+	listener, err := listenLocal(filepath.Join(dataDir, socketName))
 	if err != nil {
-		return errors.Join(errkind.Wrap(errkind.Unavailable, err, "listen on %s", socket), in.Close())
+		return errors.Join(err, in.Close())
 	}
 	var scheduling sync.WaitGroup
 	scheduled, stop := context.WithCancel(ctx)

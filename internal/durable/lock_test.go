@@ -75,7 +75,13 @@ func TestLock_NamesTheHolderAndEndsWithItsProcess(t *testing.T) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
 	}
+	if !ProcessAlive(pid) {
+		t.Error("the holder is said to be gone")
+	}
 	kill()
+	if ProcessAlive(pid) {
+		t.Error("the holder is said to live on")
+	}
 	l, err := Lock(path, "second")
 	if err != nil {
 		t.Fatalf("after the holder was killed: %v", err)

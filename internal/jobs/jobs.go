@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -77,7 +76,7 @@ func (r *Runner) run(ctx context.Context, g access.Grant, row catalog.Run, fn fu
 func (r *Runner) runNoting(ctx context.Context, g access.Grant, row *catalog.Run, fn func() (catalog.RunResult, error)) error {
 	row.ID = ulid.Make().String()
 	row.Host, row.PID, row.StartedAt = r.cfg.Host, os.Getpid(), r.cfg.Receipt()
-	if err := r.cfg.Catalog.BeginRun(ctx, g, *row, alive); err != nil {
+	if err := r.cfg.Catalog.BeginRun(ctx, g, *row, durable.ProcessAlive); err != nil {
 		return err
 	}
 	result, err := fn()
@@ -94,11 +93,6 @@ func (r *Runner) runNoting(ctx context.Context, g access.Grant, row *catalog.Run
 		return errors.Join(err, fmt.Errorf("note how the run ended: %w", endErr))
 	}
 	return err
-}
-
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
 // PublishLog brings a vault's copy of the audit log up to date with what
