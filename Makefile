@@ -12,6 +12,7 @@ LDFLAGS   := -X main.version=$(VERSION)
 # Go that stands in without. The programs are static either way.
 CGO_ENABLED := $(shell $(GO) env CGO_ENABLED)
 BUILD_FLAGS := -trimpath
+EXE         := $(shell $(GO) env GOEXE)
 export CGO_ENABLED
 ifeq ($(CGO_ENABLED)-$(shell $(GO) env GOOS),1-linux)
 export CGO_CFLAGS ?= -O3
@@ -22,6 +23,7 @@ FUZZTIME  ?= 3s
 # What make bench takes: the time of each stage benchmark, and flags for ./bench.
 BENCHTIME  ?= 200ms
 BENCH_ARGS ?=
+RELEASE_ARGS ?=
 
 LINT_VERSION := v2.15.0
 BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
@@ -38,8 +40,12 @@ build: ## both programs into bin/, version stamped
 	@shopt -s nullglob; programs=(cmd/*/main.go); \
 	if [ $${#programs[@]} -eq 0 ]; then echo "make build: there is no program in cmd/" >&2; exit 1; fi; \
 	for main in "$${programs[@]}"; do name=$$(basename "$$(dirname "$$main")"); \
-	  $(GO) build $(BUILD_FLAGS) -ldflags "$(LDFLAGS)" -o "$(BIN)/$$name" "./cmd/$$name"; \
+	  $(GO) build $(BUILD_FLAGS) -ldflags "$(LDFLAGS)" -o "$(BIN)/$$name$(EXE)" "./cmd/$$name"; \
 	  echo "bin/$$name $(VERSION)"; done
+
+.PHONY: release
+release: ## archives, Debian packages, bills of materials and sums into dist/release (RELEASE_ARGS="-targets linux/amd64")
+	cd packaging && $(GO) run ./release -root .. $(RELEASE_ARGS)
 
 .PHONY: check
 check: fmt vet lint laws test fuzz ## what must pass before a change is committed
