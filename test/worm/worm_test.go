@@ -53,7 +53,8 @@ type stores struct{ s *site }
 
 func (x stores) Open(ctx context.Context, _ blob.URL) (*blob.Bucket, func() error, error) {
 	d, err := s3blob.Open(ctx, s3blob.Config{Endpoint: x.s.server.Endpoint, Region: x.s.server.Region, Bucket: x.s.bucket, PathStyle: true, PlainHTTP: true,
-		Credentials: s3blob.Credentials{AccessKey: x.s.server.AccessKey, SecretKey: x.s.server.SecretKey}})
+		Credentials: s3blob.Credentials{AccessKey: x.s.server.AccessKey, SecretKey: x.s.server.SecretKey},
+		Officer:     s3blob.Credentials{AccessKey: x.s.server.AccessKey, SecretKey: x.s.server.SecretKey}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,17 +131,11 @@ func (s *site) lockedVault(kit, folder string) catalog.Point {
 
 // convert makes compliance locks of governance locks, as an officer may.
 func (s *site) convert(b *blob.Bucket) error {
-	d, err := s3blob.Open(s.t.Context(), s3blob.Config{Endpoint: s.server.Endpoint, Region: s.server.Region, Bucket: s.bucket, PathStyle: true, PlainHTTP: true,
-		Credentials: s3blob.Credentials{AccessKey: s.server.AccessKey, SecretKey: s.server.SecretKey},
-		Officer:     s3blob.Credentials{AccessKey: s.server.AccessKey, SecretKey: s.server.SecretKey}})
-	if err != nil {
-		return err
-	}
 	return b.List(s.t.Context(), "", func(i blob.Info) error {
 		if i.Lock.Mode != blob.Governance {
 			return nil
 		}
-		return d.SetLock(s.t.Context(), i.Name, blob.Lock{Mode: blob.Compliance, Until: i.Lock.Until})
+		return b.SetLock(s.t.Context(), grant(access.VaultLock), i.Name, blob.Lock{Mode: blob.Compliance, Until: i.Lock.Until})
 	})
 }
 
