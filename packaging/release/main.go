@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -23,7 +24,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
@@ -71,10 +72,10 @@ type release struct {
 	at        time.Time // of the commit; every file in every archive has it
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	root := flags.String("root", "..", "the checkout")
-	out := flags.String("out", "", "where the files go (default dist/release in the checkout)")
+	to := flags.String("out", "", "where the files go (default dist/release in the checkout)")
 	only := flags.String("targets", "", "comma-separated platforms, as linux/amd64 (default all)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -84,7 +85,7 @@ func run(ctx context.Context, args []string) error {
 	if r.root, err = filepath.Abs(*root); err != nil {
 		return err
 	}
-	if r.out = *out; r.out == "" {
+	if r.out = *to; r.out == "" {
 		r.out = filepath.Join(r.root, "dist", "release")
 	}
 	if r.out, err = filepath.Abs(r.out); err != nil {
@@ -108,7 +109,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return r.all(ctx, wanted)
+	if err := r.all(ctx, wanted); err != nil {
+		return err
+	}
+	return r.sums(out)
 }
 
 // chosen gives the targets named, all without names.
@@ -127,8 +131,7 @@ func chosen(names string) ([]target, error) {
 	return out, nil
 }
 
-// all makes the files of the targets and, last, their sums: a directory without
-// sums is not a whole release.
+// all makes the files of the targets.
 func (r release) all(ctx context.Context, wanted []target) error {
 	for _, t := range wanted {
 		if t.cc == "" {
@@ -149,7 +152,7 @@ func (r release) all(ctx context.Context, wanted []target) error {
 			return fmt.Errorf("%s: %w", t, err)
 		}
 	}
-	return r.sums()
+	return nil
 }
 
 // target builds both programs for a platform and packs them.
@@ -190,15 +193,16 @@ func (r release) target(ctx context.Context, t target) error {
 	if t.os == "linux" {
 		unit := file{from: filepath.Join(r.root, "packaging", "systemd", "counterfoil.service"), to: "counterfoil.service"}
 		if err := r.deb(t, append(files, unit)); err != nil {
-			return fmt.Errorf("Debian package: %w", err)
+			return fmt.Errorf("make the Debian package: %w", err)
 		}
 		files = append(files, unit)
 	}
 	return r.archive(t, files)
 }
 
-// sums writes the SHA-256 of every file, as sha256sum does.
-func (r release) sums() error {
+// sums writes the SHA-256 of every file, as sha256sum does, last: a folder without
+// them is no whole release.
+func (r release) sums(out io.Writer) error {
 	if err := os.RemoveAll(filepath.Join(r.out, ".build")); err != nil {
 		return err
 	}
@@ -214,8 +218,11 @@ func (r release) sums() error {
 		}
 		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(data), e.Name())
 	}
-	fmt.Print(lines.String())
-	return os.WriteFile(filepath.Join(r.out, "SHA256SUMS"), []byte(lines.String()), 0o644)
+	if err := os.WriteFile(filepath.Join(r.out, "SHA256SUMS"), []byte(lines.String()), 0o644); err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, lines.String())
+	return err
 }
 
 func (r release) git(ctx context.Context, args ...string) (string, error) {

@@ -6,6 +6,7 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestRelease(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1790000000")
 	first, second := t.TempDir(), t.TempDir()
 	only := "linux/" + runtime.GOARCH
-	if err := run(t.Context(), []string{"-root", root, "-out", first, "-targets", only}); err != nil {
+	if err := run(t.Context(), []string{"-root", root, "-out", first, "-targets", only}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
@@ -38,7 +39,7 @@ func TestRelease(t *testing.T) {
 	if os.Getenv("COUNTERFOIL_LONG") != "" {
 		t.Setenv("GOCACHE", t.TempDir())
 	}
-	if err := run(t.Context(), []string{"-root", elsewhere, "-out", second, "-targets", only}); err != nil {
+	if err := run(t.Context(), []string{"-root", elsewhere, "-out", second, "-targets", only}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	sums := read(t, filepath.Join(first, "SHA256SUMS"))
