@@ -122,11 +122,11 @@ func (t tree) all() (files []*file) {
 }
 
 // shipped lists the files that can end up in a program: not tests, not the
-// folders of tests and benchmarks, not the support packages of tests.
+// folders of tests, benchmarks and packaging, not the support packages of tests.
 func (t tree) shipped() []*file {
 	return slices.DeleteFunc(t.all(), func(f *file) bool {
 		top, _, _ := strings.Cut(f.pkg.path, "/")
-		return f.test || top == "test" || top == "bench" || isSupport(f.pkg.path)
+		return f.test || top == "test" || top == "bench" || top == "packaging" || isSupport(f.pkg.path)
 	})
 }
 

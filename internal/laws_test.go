@@ -60,11 +60,11 @@ var floors = map[string]int{
 }
 
 // floorOf gives the floor of a package named relative to the module. Programs
-// and the test and benchmark folders stand on top of everything.
+// and the folders of tests, benchmarks and packaging stand on top of everything.
 func floorOf(path string) (int, bool) {
 	first, rest, _ := strings.Cut(path, "/")
 	switch first {
-	case "cmd", "test", "bench":
+	case "cmd", "test", "bench", "packaging":
 		return mains, true
 	case "internal":
 		f, ok := floors[rest]
