@@ -21,6 +21,8 @@ type Backup struct {
 	Block    uint32
 	Trigger  retention.Trigger
 	Progress func(backup.Progress)
+	// Note is told whom the backup waits for; it may be nil.
+	Note func(string)
 }
 
 // BackedUp is the point that was made.
@@ -38,7 +40,7 @@ func (r *Runner) Backup(ctx context.Context, g access.Grant, b Backup) (BackedUp
 	if err != nil {
 		return BackedUp{}, err
 	}
-	done, err := r.exclusive("backup of " + source.Name)
+	done, err := r.work.begin(ctx, ofSource("backup of "+source.Name, source), b.Note)
 	if err != nil {
 		return BackedUp{}, err
 	}

@@ -24,7 +24,7 @@ func (r *Runner) PlanGC(ctx context.Context, name string) (Collected, error) {
 	if err != nil {
 		return Collected{}, err
 	}
-	done, err := r.exclusive("garbage collection of " + row.Name)
+	done, err := r.work.now(ofVault("garbage collection of "+row.Name, row.ID))
 	if err != nil {
 		return Collected{}, err
 	}
@@ -48,7 +48,7 @@ func (r *Runner) ApplyGC(ctx context.Context, g access.Grant, name string, diges
 	if err != nil {
 		return Collected{}, err
 	}
-	done, err := r.exclusive("garbage collection of " + row.Name)
+	done, err := r.work.now(ofVault("garbage collection of "+row.Name, row.ID))
 	if err != nil {
 		return Collected{}, err
 	}

@@ -48,24 +48,16 @@ type Config struct {
 	Version string
 }
 
-// Runner runs jobs. One runs at a time for each data directory: a second
-// is told who is at work.
-type Runner struct{ cfg Config }
+// Runner runs jobs: backups of several sources of a vault at once, and what must be
+// alone with a vault when its turn has come. Only one process at a time
+// works with a data directory.
+type Runner struct {
+	cfg  Config
+	work *work
+}
 
 // New makes a runner.
-func New(cfg Config) *Runner { return &Runner{cfg: cfg} }
-
-// exclusive takes the data directory's work lock.
-func (r *Runner) exclusive(purpose string) (func(), error) {
-	lock, err := durable.Lock(r.cfg.DataDir+"/work.lock", purpose)
-	if errkind.Is(err, errkind.Busy) {
-		return nil, errkind.Wrap(errkind.Busy, err, "only one job at a time writes with this data directory; wait for the other to end, nothing was changed")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return func() { _ = lock.Unlock() }, nil // ends with the process at the latest
-}
+func New(cfg Config) *Runner { return &Runner{cfg: cfg, work: newWork(cfg.DataDir)} }
 
 // run keeps a row of a piece of work.
 func (r *Runner) run(ctx context.Context, g access.Grant, row catalog.Run, fn func() (catalog.RunResult, error)) error {
@@ -113,7 +105,7 @@ func (r *Runner) PublishLog(ctx context.Context, vaultID string) error {
 
 // Recover rebuilds what is known of a vault from its store and a key.
 func (r *Runner) Recover(ctx context.Context, g access.Grant, url blob.URL, keyFile string) (custody.Recovered, error) {
-	done, err := r.exclusive("recovery")
+	done, err := r.work.now(ofAll("recovery"))
 	if err != nil {
 		return custody.Recovered{}, err
 	}

@@ -31,13 +31,14 @@ type Verified struct {
 
 const logPrefix = "log/"
 
-// Verify checks a vault, its audit log and its lock records.
-func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode vault.VerifyMode, progress vault.VerifyProgress) (Verified, error) {
+// Verify checks a vault, its audit log and its lock records. note, which may be
+// nil, is told whom it waits for.
+func (r *Runner) Verify(ctx context.Context, g access.Grant, name string, mode vault.VerifyMode, progress vault.VerifyProgress, note func(string)) (Verified, error) {
 	row, v, err := r.cfg.Custody.Vault(ctx, name)
 	if err != nil {
 		return Verified{}, err
 	}
-	done, err := r.exclusive("verification of " + row.Name)
+	done, err := r.work.begin(ctx, ofVault("verification of "+row.Name, row.ID), note)
 	if err != nil {
 		return Verified{}, err
 	}

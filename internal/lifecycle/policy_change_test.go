@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -489,12 +490,17 @@ func TestPolicy_TwoChangesAtOnce(t *testing.T) {
 // What is running decides by the policy that it began with, so a change waits.
 func TestPolicy_NoJobOverlaps(t *testing.T) {
 	r := underOwn(t, 0)
+	var noted string
 	err := r.jobs.Alone("policy change", func() error {
-		_, err := r.jobs.Verify(t.Context(), grant(access.VaultVerify), "books", vault.Quick, nil)
-		wantKind(t, err, errkind.Busy, "only one job at a time")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err := r.jobs.Verify(ctx, grant(access.VaultVerify), "books", vault.Quick, nil, func(s string) { noted = s; cancel() })
 		return err
 	})
-	wantKind(t, err, errkind.Busy, "policy change")
+	wantKind(t, err, errkind.Cancelled, "verification of books waited for policy change; nothing was done")
+	if noted != "waits for policy change" {
+		t.Errorf("noted %q", noted)
+	}
 }
 
 // A point that an interrupted run left in storage alone would miss the change.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/counterfoil/counterfoil/internal/access"
 	"github.com/counterfoil/counterfoil/internal/catalog"
+	"github.com/counterfoil/counterfoil/internal/custody"
 	"github.com/counterfoil/counterfoil/internal/errkind"
 	"github.com/counterfoil/counterfoil/internal/jobs"
 	"github.com/counterfoil/counterfoil/internal/lifecycle"
@@ -176,4 +177,35 @@ func TestRunning_WhatIsDeletedGetsNoPoint(t *testing.T) {
 			t.Errorf("%d points in the catalog, %d in the store", len(points), len(refs))
 		}
 	}
+}
+
+// Sources of one vault are backed up at once: the other one's point comes in between
+// at each moment, and both are whole.
+func TestRunning_AnotherSourceOfTheVaultIsBackedUp(t *testing.T) {
+	always(t, func(t *testing.T) *rig {
+		r := newRig(t, options{})
+		dir := t.TempDir()
+		r.must(os.WriteFile(filepath.Join(dir, "invoice.txt"), []byte(strings.Repeat("written while something else was recorded\n", 90)), 0o600))
+		_, err := r.custody.CreateSource(t.Context(), grant(access.SourceCreate), custody.NewSource{Name: "invoices", Vault: "books", Paths: [][]byte{[]byte(dir)}})
+		r.must(err)
+		return r
+	}, func(r *rig) {
+		out, err := r.jobs.Backup(r.t.Context(), grant(access.BackupRun), jobs.Backup{Source: "invoices", Trigger: retention.Scheduled})
+		r.must(err)
+		if !out.Row.Complete {
+			r.t.Error("the other source's point is not complete")
+		}
+	}, func(r *rig, out jobs.BackedUp) {
+		if n := len(r.points()); n < 2 || !out.Row.Complete {
+			r.t.Errorf("%d points, complete %v", n, out.Row.Complete)
+		}
+		rep, err := r.vault().Verify(r.t.Context(), vault.Full, nil)
+		r.must(err)
+		if !rep.OK() || rep.Points != int64(len(r.points())) {
+			r.t.Errorf("%d points of %d checked, problems %+v", rep.Points, len(r.points()), rep.Problems)
+		}
+		if l := r.locks(); l.Short() || len(l.Missing) > 0 {
+			r.t.Errorf("margin %v at %s", l.Margin, l.MarginObject)
+		}
+	})
 }

@@ -151,7 +151,7 @@ func (s *Server) runBackup(ctx context.Context, st *stream, row catalog.Source, 
 		var err error
 		done, err = s.Jobs.Backup(ctx, g, jobs.Backup{Source: row.ID, Rehash: in.Rehash, Block: in.BlockSize, Trigger: trigger, Progress: func(p backup.Progress) {
 			st.progress(api.Progress{Step: "back up", Done: p.Bytes, Total: p.ExpectedBytes, Unit: "bytes", Files: p.Entries})
-		}})
+		}, Note: st.note})
 		if err != nil {
 			return gate.Outcome{}, err
 		}

@@ -167,7 +167,7 @@ func (s *Server) verify(ctx context.Context, st *stream, name string, mode vault
 		var err error
 		found, err = s.Jobs.Verify(ctx, g, name, mode, func(done, total int64) {
 			st.progress(api.Progress{Step: "verify", Done: done, Total: total, Unit: "bytes"})
-		})
+		}, st.note)
 		if err != nil {
 			return gate.Outcome{}, err
 		}
