@@ -344,6 +344,7 @@ var ungranted = map[string]string{
 	"catalog.Tx.AddEvent":                  "the outbox of the audit log: what was refused is recorded too",
 	"catalog.Catalog.AddEvent":             "the outbox of the audit log: what was refused is recorded too",
 	"catalog.Catalog.MarkIntegrated":       "the outbox of the audit log",
+	"catalog.Catalog.EndJob":               "the queue is workflow: what a job does passes the gate when it is done",
 	"custody.SetLock":                      "fills a row in memory",
 	"custody.Custody.AdoptLog":             "the gate needs a log before it can record; it takes one up only where there is none",
 	"vault/points.Hints.Add":               "in memory",

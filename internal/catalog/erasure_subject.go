@@ -87,6 +87,12 @@ func sqliteScrub(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, "VACUUM"); err != nil {
 		return err
 	}
+	return sqliteEmptyLog(ctx, db)
+}
+
+// sqliteEmptyLog moves the log into the file. Closing a database does so too, and
+// says nothing when it cannot.
+func sqliteEmptyLog(ctx context.Context, db *sql.DB) error {
 	var busy, frames, moved int64
 	if err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved); err != nil {
 		return err

@@ -60,8 +60,9 @@ func createFile(ctx context.Context, path string, opts Options) error {
 	if err != nil {
 		return p.fail(err, "create the catalog %s", path)
 	}
-	err = migrate(ctx, p, db, opts.migrations)
-	// Closing the last connection moves the log into the file.
+	if err = migrate(ctx, p, db, opts.migrations); err == nil {
+		err = p.fail(sqliteEmptyLog(ctx, db), "create the catalog %s", path)
+	}
 	if err := errors.Join(err, p.fail(db.Close(), "create the catalog %s", path)); err != nil {
 		return err
 	}

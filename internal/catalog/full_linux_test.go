@@ -51,17 +51,20 @@ func TestFullDisk_Write(t *testing.T) {
 }
 
 func TestFullDisk_Create(t *testing.T) {
-	for _, size := range []string{"4k", "20k", "60k", "120k"} {
-		t.Run(size, func(t *testing.T) {
-			dir := tmpfs(t, size)
-			wantKind(t, openOnce(t, filepath.Join(dir, "catalog.db")), errkind.NoSpace)
-			wantEqual(t, names(t, dir), "")
-		})
+	for size := 4; ; size += 12 {
+		dir := tmpfs(t, fmt.Sprintf("%dk", size))
+		err := openOnce(t, filepath.Join(dir, "catalog.db"))
+		if err == nil {
+			wantEqual(t, size > 120, true)
+			return
+		}
+		wantKind(t, err, errkind.NoSpace)
+		wantEqual(t, names(t, dir), "")
 	}
 }
 
 func TestFullDisk_Open(t *testing.T) {
-	dir := tmpfs(t, "400k")
+	dir := tmpfs(t, "700k")
 	path := filepath.Join(dir, "catalog.db")
 	must(t, openOnce(t, path))
 	fillUp(t, filepath.Join(dir, "filler"))
